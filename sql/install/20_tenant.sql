@@ -1,0 +1,51 @@
+-- The boundary: functions over the setting orla.tenant (src/tenant.c).
+
+CREATE FUNCTION orla.current_tenant()
+    RETURNS uuid
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_current_tenant';
+REVOKE ALL ON FUNCTION orla.current_tenant() FROM PUBLIC;
+-- To everybody: policies call it with the rights of whoever asks.
+GRANT EXECUTE ON FUNCTION orla.current_tenant() TO PUBLIC;
+COMMENT ON FUNCTION orla.current_tenant() IS
+    'The tenant proven in this transaction, NULL while nobody is.';
+
+CREATE FUNCTION orla.require_tenant()
+    RETURNS uuid
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_require_tenant';
+REVOKE ALL ON FUNCTION orla.require_tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.require_tenant()
+    TO orla_anon, orla_user, orla_analyst, orla_gateway, orla_admin, orla_service;
+COMMENT ON FUNCTION orla.require_tenant() IS
+    'The tenant proven in this transaction; error 28000 while nobody is.';
+
+-- Restricted, since a parallel worker is handed the tenant and not the claims.
+CREATE FUNCTION orla.current_claims()
+    RETURNS jsonb
+    LANGUAGE C STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'orla_current_claims';
+REVOKE ALL ON FUNCTION orla.current_claims() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.current_claims()
+    TO orla_anon, orla_user, orla_analyst, orla_gateway, orla_admin, orla_service;
+COMMENT ON FUNCTION orla.current_claims() IS
+    'Claims of the proven access token; of a tenant that a gateway named, only sub; NULL while nobody is proven.';
+
+CREATE FUNCTION orla.authenticate(token text)
+    RETURNS uuid
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_authenticate';
+REVOKE ALL ON FUNCTION orla.authenticate(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.authenticate(text)
+    TO orla_anon, orla_user, orla_analyst, orla_gateway, orla_admin, orla_service;
+COMMENT ON FUNCTION orla.authenticate(text) IS
+    'Proves an access token and binds its tenant until the transaction ends; error PT401 for a token that is not good. Pass the token as a parameter: a literal ends up in logs.';
+
+-- The event trigger that uses it is made last, in 89_guard.sql.
+CREATE FUNCTION orla.guard_drop()
+    RETURNS event_trigger
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_guard_drop';
+REVOKE ALL ON FUNCTION orla.guard_drop() FROM PUBLIC;
+COMMENT ON FUNCTION orla.guard_drop() IS
+    'Loads the library before a DROP, so that its guard over tables with rows is in force.';

@@ -1,0 +1,13 @@
+-- Who an HTTP request is from (src/request.c).
+
+-- SECURITY INVOKER, since it changes orla_anon to orla_user for whoever
+-- brought a good token, which a definer function could not.
+CREATE FUNCTION orla.pre_request()
+    RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_pre_request';
+REVOKE ALL ON FUNCTION orla.pre_request() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.pre_request()
+    TO orla_anon, orla_user, orla_analyst, orla_gateway;
+COMMENT ON FUNCTION orla.pre_request() IS
+    'For PostgREST''s db-pre-request: proves the bearer token or the session cookie that the HTTP layer handed over; nobody without one, error PT401 for a bad one or for both.';

@@ -1,0 +1,172 @@
+/*
+ * request.c
+ *		Who an HTTP request is from: orla.pre_request().
+ *
+ * PostgREST calls it before every request (db-pre-request), any other layer
+ * can: it reads what the layer hands over in request.headers and
+ * request.cookies and proves it.  The layer needs to hold no secret, and
+ * what it verified itself is verified again.
+ *
+ * The token is the bearer token of the Authorization header or the session
+ * cookie.  Both at once are refused: one of them was put there by somebody
+ * else.  A cookie is sent by the browser whoever caused the request, so with
+ * a cookie a request that may write must say that it comes from our own
+ * pages (Sec-Fetch-Site, or Origin where a browser does not send that).
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+
+#include "errors.h"
+#include "settings.h"
+#include "tenant.h"
+
+PG_FUNCTION_INFO_V1(orla_pre_request);
+
+/* The prefix makes browsers insist on https, no domain and path /. */
+#define SESSION_COOKIE			"orla_session"
+#define SESSION_COOKIE_HTTPS	"__Host-orla_session"
+
+/* A setting that the layer hands over, NULL when it is absent or empty. */
+static const char *
+handed_over(const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+/* A JSON object of strings that the layer hands over, NULL when absent. */
+static Jsonb *
+handed_over_object(const char *name)
+{
+	const char *json = handed_over(name);
+	Jsonb	   *object;
+
+	if (json == NULL)
+		return NULL;
+	object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+	return JB_ROOT_IS_OBJECT(object) ? object : NULL;
+}
+
+static char *
+member(Jsonb *object, const char *name)
+{
+	JsonbValue	value;
+
+	if (object == NULL ||
+		getKeyJsonValueFromContainer(&object->root, name, strlen(name), &value) == NULL ||
+		value.type != jbvString)
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+/*
+ * The token of "Bearer <token>" (RFC 6750; the scheme's case does not
+ * matter), NULL for another scheme.
+ */
+static char *
+bearer_token(const char *authorization)
+{
+	const char *token;
+
+	if (authorization == NULL || pg_strncasecmp(authorization, "bearer", 6) != 0 ||
+		(authorization[6] != ' ' && authorization[6] != '\0'))
+		return NULL;
+	token = authorization + 6;
+	while (*token == ' ')
+		token++;
+	return pstrdup(token);
+}
+
+static char *
+session_cookie(Jsonb *cookies)
+{
+	bool		https = strncmp(orla_public_url, "https://", 8) == 0;
+
+	return member(cookies, https ? SESSION_COOKIE_HTTPS : SESSION_COOKIE);
+}
+
+static bool
+is_safe_method(const char *method)
+{
+	return method != NULL &&
+		(strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+		 strcmp(method, "OPTIONS") == 0);
+}
+
+/* scheme://host[:port] of orla.public_url, as browsers send it in Origin */
+static bool
+is_own_origin(const char *origin)
+{
+	const char *path = strchr(strstr(orla_public_url, "://") + 3, '/');
+	size_t		len = path == NULL ? strlen(orla_public_url)
+		: (size_t) (path - orla_public_url);
+
+	return origin != NULL && strlen(origin) == len &&
+		strncmp(origin, orla_public_url, len) == 0;
+}
+
+static void
+check_own_page(Jsonb *headers)
+{
+	char	   *site = member(headers, "sec-fetch-site");
+
+	if (is_safe_method(handed_over("request.method")))
+		return;
+	if (site != NULL ? strcmp(site, "same-origin") == 0
+		: is_own_origin(member(headers, "origin")))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ORLA_FORBIDDEN),
+			 errmsg("request refused"),
+			 errdetail("A request with the session cookie that may write must come from the application's own pages."),
+			 errhint("Send the access token as a bearer token instead.")));
+}
+
+/*
+ * A layer that did not look at the token itself (or found it in a cookie) is
+ * still the anonymous role: the proof makes it orla_user.  The server checks
+ * that the login may.
+ */
+static void
+take_role_of_user(void)
+{
+	if (GetUserId() == get_role_oid("orla_anon", true))
+		(void) set_config_option("role", "orla_user", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * orla.pre_request() → void: the tenant of the request, nobody without a
+ * token; PT401 for a bad token or two, PT403 for a forged form
+ */
+Datum
+orla_pre_request(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *headers = handed_over_object("request.headers");
+	char	   *bearer = bearer_token(member(headers, "authorization"));
+	char	   *cookie = session_cookie(handed_over_object("request.cookies"));
+	char	   *token = bearer != NULL ? bearer : cookie;
+
+	if (token == NULL)
+		PG_RETURN_VOID();
+	if (bearer != NULL && cookie != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_ORLA_UNAUTHORIZED),
+				 errmsg("access token refused"),
+				 errdetail("The request carries a bearer token and a session cookie."),
+				 errhint("Send one of them.")));
+	if (cookie != NULL)
+		check_own_page(headers);
+
+	orla_tenant_authenticate(token);
+	explicit_bzero(token, strlen(token));
+	take_role_of_user();
+	PG_RETURN_VOID();
+}

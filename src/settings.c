@@ -1,0 +1,280 @@
+/*
+ * settings.c
+ *		Every plain setting of orla: variable, definition, check.
+ *
+ * All of them are PGC_SUSET: an operator sets them for the server, for a
+ * database (ALTER DATABASE … SET) or for a session; a tenant can set none.
+ * Alphabetical, here and in docs/settings.md.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "settings.h"
+
+/*
+ * Seconds that an access token is good for.  Sign-out counts at once whatever
+ * this says, since the session is looked up in every transaction; the value
+ * bounds how long a token lives in systems that only check its signature.
+ */
+int			orla_access_token_lifetime = 3600;
+
+/* Lets DROP EXTENSION destroy accounts and content; off unless insisted on. */
+bool		orla_allow_drop = false;
+
+/* The `aud` of every token, asked for and given. */
+char	   *orla_audience = NULL;
+
+/*
+ * Name of the request header in which a trusted proxy hands over the client's
+ * address, such as x-forwarded-for.  Empty: the connection's own address
+ * counts.  Set it only where the proxy overwrites what the client sent.
+ */
+char	   *orla_client_address_header = NULL;
+
+/* First part of `iss`; the database's instance id follows after a colon. */
+char	   *orla_issuer = NULL;
+
+/*
+ * Seconds between the publication of a new signing key and its first use, so
+ * that every HTTP layer has fetched it before it meets a token made with it.
+ */
+int			orla_key_activation_delay = 60;
+
+/*
+ * A command that prints the keyring, for keys kept in a KMS or a vault.  Runs
+ * as the server's own user.  Takes the place of orla.keyring_file.
+ */
+char	   *orla_keyring_command = NULL;
+
+/* The keyring file; a relative name is below the data directory. */
+char	   *orla_keyring_file = NULL;
+
+/* Seconds that an address stays locked for an origin after too many failures. */
+int			orla_lockout_duration = 1800;
+
+/*
+ * Password hashes computed at the same time, over the whole cluster; bounds
+ * the memory that a flood of sign-ins can take (this × orla.password_memory).
+ */
+int			orla_max_concurrent_hashes = 4;
+
+/* Wrong passwords for one address from one origin before it is locked. */
+int			orla_max_failed_sign_ins = 5;
+
+/* Argon2id memory cost in kB; OWASP's floor for one pass is 46 MiB. */
+int			orla_password_memory = 47104;
+
+/* Argon2id time cost. */
+int			orla_password_passes = 1;
+
+/* Where people reach the application; links in mails begin with it. */
+char	   *orla_public_url = NULL;
+
+/*
+ * Seconds in which a rotated refresh token still yields its one child, for
+ * two tabs that refresh at the same moment.  Later it is theft.
+ */
+int			orla_refresh_grace = 10;
+
+/* Seconds that a refresh token is good for. */
+int			orla_refresh_token_lifetime = 30 * 24 * 3600;
+
+/* Seconds that a link for setting a new password is good for. */
+int			orla_reset_lifetime = 3600;
+
+/*
+ * Milliseconds that a sign-in takes at least, while accounts with hashes of
+ * another cost (bcrypt) remain; hides which accounts those are.
+ */
+int			orla_sign_in_floor = 400;
+
+/* Algorithm of the next signing key; existing keys keep theirs. */
+int			orla_signing_algorithm = 2;
+
+/* Seconds that a link for verifying an e-mail address is good for. */
+int			orla_verification_lifetime = 7 * 24 * 3600;
+
+/* The values are those of OrlaAlg in crypto_sign.h, one layer up. */
+static const struct config_enum_entry signing_algorithms[] = {
+	{"HS256", 1, false},
+	{"ES256", 2, false},
+	{"RS256", 3, false},
+	{"EdDSA", 4, false},
+	{NULL, 0, false}
+};
+
+static bool
+check_public_url(char **newval, void **extra, GucSource source)
+{
+	const char *url = *newval;
+	size_t		len = strlen(url);
+	size_t		i;
+
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+	{
+		GUC_check_errdetail("The value must begin with https:// or http://.");
+		return false;
+	}
+	if (url[len - 1] == '/')
+	{
+		GUC_check_errdetail("The value must not end with a slash.");
+		return false;
+	}
+	for (i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) url[i];
+
+		if (c <= 0x20 || c == 0x7f || strchr("\"<>\\?#", c) != NULL)
+		{
+			GUC_check_errdetail("The value must be a URL without white space, quotes, query or fragment.");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* iss and aud are compared octet by octet and printed into JSON. */
+static bool
+check_claim_text(char **newval, void **extra, GucSource source)
+{
+	const char *p;
+
+	if ((*newval)[0] == '\0' || strlen(*newval) > 200)
+	{
+		GUC_check_errdetail("The value must have 1 to 200 characters.");
+		return false;
+	}
+	for (p = *newval; *p; p++)
+	{
+		if (*p <= 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
+		{
+			GUC_check_errdetail("The value must be printable ASCII without quotes, backslashes and spaces.");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+check_header_name(char **newval, void **extra, GucSource source)
+{
+	const char *p;
+
+	for (p = *newval; *p; p++)
+	{
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-'))
+		{
+			GUC_check_errdetail("The value must be a header name in lower case.");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+define_int(const char *name, const char *what, int *variable, int boot,
+		   int min, int max, int flags)
+{
+	DefineCustomIntVariable(name, what, NULL, variable, boot, min, max,
+							PGC_SUSET, flags, NULL, NULL, NULL);
+}
+
+static void
+define_string(const char *name, const char *what, char **variable,
+			  const char *boot, int flags, GucStringCheckHook check)
+{
+	DefineCustomStringVariable(name, what, NULL, variable, boot,
+							   PGC_SUSET, flags, check, NULL, NULL);
+}
+
+static void
+define_token_settings(void)
+{
+	define_int("orla.access_token_lifetime",
+			   "Seconds that an access token is good for.",
+			   &orla_access_token_lifetime, 3600, 30, 86400, GUC_UNIT_S);
+	define_string("orla.audience",
+				  "Audience of the tokens.",
+				  &orla_audience, "orla", 0, check_claim_text);
+	define_string("orla.issuer",
+				  "First part of the tokens' issuer; the instance id follows.",
+				  &orla_issuer, "orla", 0, check_claim_text);
+	define_int("orla.refresh_grace",
+			   "Seconds in which a rotated refresh token still yields its one child.",
+			   &orla_refresh_grace, 10, 0, 300, GUC_UNIT_S);
+	define_int("orla.refresh_token_lifetime",
+			   "Seconds that a refresh token is good for.",
+			   &orla_refresh_token_lifetime, 30 * 24 * 3600, 60,
+			   400 * 24 * 3600, GUC_UNIT_S);
+	define_int("orla.reset_lifetime",
+			   "Seconds that a link for setting a new password is good for.",
+			   &orla_reset_lifetime, 3600, 60, 7 * 24 * 3600, GUC_UNIT_S);
+	define_int("orla.verification_lifetime",
+			   "Seconds that a link for verifying an address is good for.",
+			   &orla_verification_lifetime, 7 * 24 * 3600, 60,
+			   90 * 24 * 3600, GUC_UNIT_S);
+}
+
+static void
+define_key_settings(void)
+{
+	define_int("orla.key_activation_delay",
+			   "Seconds between publication and first use of a signing key.",
+			   &orla_key_activation_delay, 60, 0, 86400, GUC_UNIT_S);
+	define_string("orla.keyring_command",
+				  "Command that prints the keyring.",
+				  &orla_keyring_command, "", GUC_SUPERUSER_ONLY, NULL);
+	define_string("orla.keyring_file",
+				  "File that holds the keyring.",
+				  &orla_keyring_file, "orla.keyring", GUC_SUPERUSER_ONLY, NULL);
+	DefineCustomEnumVariable("orla.signing_algorithm",
+							 "Algorithm of the next signing key.",
+							 NULL, &orla_signing_algorithm, 2,
+							 signing_algorithms, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+}
+
+static void
+define_sign_in_settings(void)
+{
+	define_string("orla.client_address_header",
+				  "Header in which a trusted proxy hands over the client's address.",
+				  &orla_client_address_header, "", 0, check_header_name);
+	define_int("orla.lockout_duration",
+			   "Seconds that an address stays locked for an origin.",
+			   &orla_lockout_duration, 1800, 1, 7 * 24 * 3600, GUC_UNIT_S);
+	define_int("orla.max_concurrent_hashes",
+			   "Password hashes computed at the same time in the cluster.",
+			   &orla_max_concurrent_hashes, 4, 1, 64, 0);
+	define_int("orla.max_failed_sign_ins",
+			   "Wrong passwords for an address from one origin before it is locked.",
+			   &orla_max_failed_sign_ins, 5, 1, 1000, 0);
+	define_int("orla.password_memory",
+			   "Memory cost of a password hash.",
+			   &orla_password_memory, 47104, 7168, 1024 * 1024, GUC_UNIT_KB);
+	define_int("orla.password_passes",
+			   "Time cost of a password hash.",
+			   &orla_password_passes, 1, 1, 64, 0);
+	define_string("orla.public_url",
+				  "Where people reach the application.",
+				  &orla_public_url, "http://localhost:3000", 0,
+				  check_public_url);
+	define_int("orla.sign_in_floor",
+			   "Least time of a sign-in while hashes of another cost remain.",
+			   &orla_sign_in_floor, 400, 0, 10000, GUC_UNIT_MS);
+}
+
+void
+orla_settings_init(void)
+{
+	define_token_settings();
+	define_key_settings();
+	define_sign_in_settings();
+	DefineCustomBoolVariable("orla.allow_drop",
+							 "Lets DROP EXTENSION destroy accounts and content.",
+							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+}
