@@ -1,0 +1,54 @@
+-- Connections to cloud storage, with the provider's tokens sealed.  The CHECKs
+-- on the sealed columns let no clear text in by mistake: what orla.seal()
+-- makes starts with its format (1) and is never shorter than 37 bytes.
+CREATE TABLE orla.user_cloud_storage_tokens (
+    user_id          uuid        NOT NULL REFERENCES orla.users (id) ON DELETE CASCADE,
+    id               uuid        NOT NULL DEFAULT gen_random_uuid(),
+    provider         text        NOT NULL CHECK (octet_length(provider) <= 100),
+    provider_user_id text        CHECK (octet_length(provider_user_id) <= 1000),
+    provider_email   text        CHECK (octet_length(provider_email) <= 1000),
+    access_token     bytea
+        CHECK (octet_length(access_token) >= 37 AND get_byte(access_token, 0) = 1),
+    refresh_token    bytea
+        CHECK (octet_length(refresh_token) >= 37 AND get_byte(refresh_token, 0) = 1),
+    token_expires_at timestamptz,
+    scopes           text[]      NOT NULL DEFAULT '{}',
+    status           text        NOT NULL DEFAULT 'connected'
+        CHECK (status IN ('connected', 'needs_reconnect', 'disconnected')),
+    last_error       text        CHECK (octet_length(last_error) <= 4000),
+    metadata         jsonb       NOT NULL DEFAULT '{}',
+    is_active        boolean     NOT NULL DEFAULT true,
+    selected_folders jsonb       NOT NULL DEFAULT '[]',
+    last_refreshed_at timestamptz,
+    connected_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at       timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, id),
+    UNIQUE (user_id, provider)
+);
+ALTER TABLE orla.user_cloud_storage_tokens OWNER TO orla_service;
+COMMENT ON TABLE orla.user_cloud_storage_tokens IS 'connections to cloud storage; tokens are sealed';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.access_token IS 'sealed with the tenant''s key';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.refresh_token IS 'sealed with the tenant''s key';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.scopes IS 'what the provider granted, which may be less than was asked for';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.status IS 'needs_reconnect: the provider no longer accepts the refresh token';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.selected_folders IS 'folders to show; empty for all';
+
+ALTER TABLE orla.user_cloud_storage_tokens ENABLE ROW LEVEL SECURITY;
+ALTER TABLE orla.user_cloud_storage_tokens FORCE ROW LEVEL SECURITY;
+-- The worker finds tokens that run out across tenants.
+CREATE POLICY user_cloud_storage_tokens_service ON orla.user_cloud_storage_tokens
+    FOR ALL TO orla_service USING (true) WITH CHECK (true);
+CREATE POLICY user_cloud_storage_tokens_tenant ON orla.user_cloud_storage_tokens
+    FOR SELECT TO orla_user, orla_gateway USING (user_id = orla.current_tenant());
+CREATE POLICY user_cloud_storage_tokens_tenant_only ON orla.user_cloud_storage_tokens
+    AS RESTRICTIVE FOR ALL TO orla_user, orla_gateway
+    USING (user_id = orla.current_tenant()) WITH CHECK (user_id = orla.current_tenant());
+
+REVOKE ALL ON TABLE orla.user_cloud_storage_tokens FROM PUBLIC, orla_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.user_cloud_storage_tokens TO orla_service;
+-- What orla_api.connections shows; never a token, sealed or not.
+GRANT SELECT (provider, provider_email, token_expires_at, scopes, status,
+              last_error, is_active, connected_at)
+    ON TABLE orla.user_cloud_storage_tokens TO orla_user, orla_gateway;
+
+SELECT pg_extension_config_dump('orla.user_cloud_storage_tokens', '');

@@ -1,0 +1,46 @@
+-- Work that is done after the answer: analysis and generation.
+CREATE TABLE orla.jobs (
+    user_id     uuid        NOT NULL REFERENCES orla.users (id) ON DELETE CASCADE,
+    id          uuid        NOT NULL DEFAULT gen_random_uuid(),
+    kind        text        NOT NULL CHECK (octet_length(kind) <= 100),
+    status      text        NOT NULL DEFAULT 'queued'
+        CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+    progress    int         NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    payload     jsonb       NOT NULL DEFAULT '{}',
+    result_id   uuid,
+    error       text        CHECK (octet_length(error) <= 4000),
+    attempts    int         NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    run_at      timestamptz NOT NULL DEFAULT now(),
+    started_at  timestamptz,
+    finished_at timestamptz,
+    PRIMARY KEY (user_id, id)
+);
+ALTER TABLE orla.jobs OWNER TO orla_service;
+COMMENT ON TABLE orla.jobs IS 'queue of work done by the worker, each for one tenant';
+COMMENT ON COLUMN orla.jobs.kind IS 'what is to be done';
+COMMENT ON COLUMN orla.jobs.progress IS 'per cent';
+COMMENT ON COLUMN orla.jobs.payload IS 'the tenant''s own wishes; no secret';
+COMMENT ON COLUMN orla.jobs.result_id IS 'id of the row that was made, in the table that kind writes to';
+COMMENT ON COLUMN orla.jobs.run_at IS 'not before';
+CREATE INDEX jobs_created_at ON orla.jobs (user_id, created_at);
+CREATE INDEX jobs_waiting ON orla.jobs (run_at) WHERE status = 'queued';
+
+ALTER TABLE orla.jobs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE orla.jobs FORCE ROW LEVEL SECURITY;
+-- The worker takes the next job across tenants, and then works as its tenant.
+CREATE POLICY jobs_service ON orla.jobs
+    FOR ALL TO orla_service USING (true) WITH CHECK (true);
+CREATE POLICY jobs_tenant ON orla.jobs
+    FOR SELECT TO orla_user, orla_gateway USING (user_id = orla.current_tenant());
+CREATE POLICY jobs_tenant_only ON orla.jobs
+    AS RESTRICTIVE FOR ALL TO orla_user, orla_gateway
+    USING (user_id = orla.current_tenant()) WITH CHECK (user_id = orla.current_tenant());
+
+REVOKE ALL ON TABLE orla.jobs FROM PUBLIC, orla_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.jobs TO orla_service;
+GRANT SELECT (id, kind, status, progress, result_id, error, attempts,
+              created_at, started_at, finished_at)
+    ON TABLE orla.jobs TO orla_user, orla_gateway;
+
+SELECT pg_extension_config_dump('orla.jobs', '');
