@@ -8,8 +8,18 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+
+/* Ownership, asked per kind of object until 15. */
+#if PG_VERSION_NUM >= 160000
+#define orla_owns_table(table, role) \
+	object_ownercheck(RelationRelationId, (table), (role))
+#else
+#define orla_owns_table(table, role)	pg_class_ownercheck((table), (role))
+#endif
 
 /* Memory of a setting's value and extra: malloc until 15, guc_malloc since. */
 #if PG_VERSION_NUM >= 160000

@@ -9,7 +9,10 @@
  *   count rows of other tenants;
  * - debug_print_plan is refused where the session would be shown the plan;
  * - cursors WITH HOLD are refused: they outlive the transaction, and with it
- *   the tenant whose rows they hold.
+ *   the tenant whose rows they hold;
+ * - LOCK TABLE in the modes that shut other tenants out is refused, and so are
+ *   settings and passwords of roles that several people share: they would
+ *   reach whoever comes next.
  *
  * For everybody: dropping a table of orla that has rows in it is refused,
  * whatever statement it comes from (DROP EXTENSION, DROP EXTENSION pgcrypto
@@ -40,6 +43,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "fence.h"
 #include "settings.h"
 
@@ -51,33 +55,46 @@ static object_access_hook_type previous_object_access = NULL;
 
 /* Roles whose members are under the fence. */
 static const char *const fenced_roles[] = {
-	"orla_user", "orla_anon", "orla_analyst", "orla_gateway", "orla_admin",
+	"orla_user", "orla_anon", "orla_gateway", "orla_analyst", "orla_admin",
 	"orla_service"
 };
 
-/*
- * The login counts as well as the current role: RESET ROLE inside a request
- * must not lead out.
- */
+/* Those of them that stand for everybody: the first so many of the list. */
+#define SHARED_ROLES	3
+
+/* Is the role a member of one of the first n of orla's roles, and not exempt? */
 static bool
-under_fence(void)
+role_is_fenced(Oid role, int n)
 {
 	int			i;
 
-	if (!OidIsValid(get_namespace_oid("orla", true)))
+	if (has_bypassrls_privilege(role))	/* superusers too */
 		return false;
-	if (superuser() || has_bypassrls_privilege(GetUserId()))
-		return false;
-	for (i = 0; i < lengthof(fenced_roles); i++)
+	for (i = 0; i < n; i++)
 	{
-		Oid			role = get_role_oid(fenced_roles[i], true);
+		Oid			fenced = get_role_oid(fenced_roles[i], true);
 
-		if (OidIsValid(role) &&
-			(is_member_of_role_nosuper(GetUserId(), role) ||
-			 is_member_of_role_nosuper(GetSessionUserId(), role)))
+		if (OidIsValid(fenced) && is_member_of_role_nosuper(role, fenced))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The login counts as well as the current role, each for itself: neither
+ * RESET ROLE nor a superuser's SECURITY DEFINER function must lead out.
+ */
+static bool
+session_is_fenced(int n)
+{
+	return OidIsValid(get_namespace_oid("orla", true)) &&
+		(role_is_fenced(GetUserId(), n) || role_is_fenced(GetSessionUserId(), n));
+}
+
+static bool
+under_fence(void)
+{
+	return session_is_fenced(lengthof(fenced_roles));
 }
 
 /* The statement without estimates; options given twice count as the last. */
@@ -119,18 +136,98 @@ refuse_holdable_cursor(const DeclareCursorStmt *stmt)
 				 errhint("Use the cursor inside one transaction.")));
 }
 
+/*
+ * Who may update a row may lock the whole table against everybody (LOCK TABLE
+ * asks for no more); only its owner should.
+ */
+static void
+refuse_lock(const LockStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->mode <= RowExclusiveLock)
+		return;
+	foreach(lc, stmt->relations)
+	{
+		Oid			table = RangeVarGetRelid(lfirst_node(RangeVar, lc), NoLock, true);
+
+		if (OidIsValid(table) && !orla_owns_table(table, GetUserId()))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for LOCK TABLE in this mode"),
+					 errdetail("It would shut other tenants out."),
+					 errhint("Lock rows with SELECT … FOR UPDATE.")));
+	}
+}
+
+/*
+ * Every role may change its own password and the settings that its sessions
+ * begin with.  Where a role or a login is shared, that reaches the others,
+ * and outlives DISCARD ALL.
+ */
+static void
+refuse_shared_role(const RoleSpec *spec)
+{
+	Oid			target = spec == NULL ? InvalidOid : get_rolespec_oid(spec, true);
+	bool		shared = session_is_fenced(SHARED_ROLES);
+	int			i;
+
+	for (i = 0; i < lengthof(fenced_roles) && !shared; i++)
+		shared = OidIsValid(target) &&
+			target == get_role_oid(fenced_roles[i], true);
+	if (shared)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to alter a role that is shared"),
+				 errdetail("What is set for it reaches the sessions of others."),
+				 errhint("Use SET inside the transaction, or ask an operator.")));
+}
+
+/* Checks a statement under the fence; returns what is to be executed. */
+static PlannedStmt *
+fenced_statement(PlannedStmt *pstmt)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+
+	switch (nodeTag(stmt))
+	{
+		case T_ExplainStmt:
+			return explain_without_counts(pstmt);
+		case T_DeclareCursorStmt:
+			refuse_holdable_cursor(castNode(DeclareCursorStmt, stmt));
+			break;
+		case T_LockStmt:
+			refuse_lock(castNode(LockStmt, stmt));
+			break;
+		case T_AlterRoleStmt:
+			refuse_shared_role(castNode(AlterRoleStmt, stmt)->role);
+			break;
+		case T_AlterRoleSetStmt:
+			refuse_shared_role(castNode(AlterRoleSetStmt, stmt)->role);
+			break;
+		default:
+			break;
+	}
+	return pstmt;
+}
+
+/* Spares all other statements the look at the roles. */
+static bool
+concerns_fence(const Node *stmt)
+{
+	return IsA(stmt, ExplainStmt) || IsA(stmt, DeclareCursorStmt) ||
+		IsA(stmt, LockStmt) || IsA(stmt, AlterRoleStmt) ||
+		IsA(stmt, AlterRoleSetStmt);
+}
+
 static void
 fence_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  bool read_only_tree, ProcessUtilityContext context,
 					  ParamListInfo params, QueryEnvironment *query_env,
 					  DestReceiver *dest, QueryCompletion *completion)
 {
-	Node	   *stmt = pstmt->utilityStmt;
-
-	if (IsA(stmt, ExplainStmt) && under_fence())
-		pstmt = explain_without_counts(pstmt);
-	else if (IsA(stmt, DeclareCursorStmt) && under_fence())
-		refuse_holdable_cursor(castNode(DeclareCursorStmt, stmt));
+	if (concerns_fence(pstmt->utilityStmt) && under_fence())
+		pstmt = fenced_statement(pstmt);
 
 	if (previous_process_utility)
 		previous_process_utility(pstmt, query_string, read_only_tree, context,
@@ -143,21 +240,23 @@ fence_process_utility(PlannedStmt *pstmt, const char *query_string,
 /*
  * The server prints the plan, with its estimates, right after the planner
  * returns; to the client as well where client_min_messages lets LOG through.
+ * Asked after planning, since functions that are folded may change settings.
  */
 static PlannedStmt *
 fence_planner(Query *query, const char *query_string, int cursor_options,
 			  ParamListInfo params)
 {
+	PlannedStmt *plan = previous_planner
+		? previous_planner(query, query_string, cursor_options, params)
+		: standard_planner(query, query_string, cursor_options, params);
+
 	if (Debug_print_plan && client_min_messages <= LOG && under_fence())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to print plans"),
 				 errdetail("The estimates in a plan include rows of other tenants."),
 				 errhint("Set debug_print_plan to off.")));
-
-	if (previous_planner)
-		return previous_planner(query, query_string, cursor_options, params);
-	return standard_planner(query, query_string, cursor_options, params);
+	return plan;
 }
 
 /* Rows of a table, counted as far as it takes to tell somebody. */

@@ -304,7 +304,13 @@ assign_tenant(const char *newval, void *extra)
 	tenant = proof->tenant;
 	bound = true;
 	binding = proof;
-	if (!pinned)
+
+	/*
+	 * An abort unwinds the values that functions' SET clauses left stacked,
+	 * and passes here with those in between: they must not pin the next
+	 * transaction.
+	 */
+	if (!pinned && IsTransactionState())
 	{
 		pinned_tenant = proof->tenant;
 		pinned = true;
