@@ -1,0 +1,91 @@
+// PostGraphile 5 over orla. Start it with: npx postgraphile -c graphile.config.mjs
+// docs/howto-postgraphile.md says why each part is here. It holds no secret:
+// DATABASE_URL names the login that orla.allow_http_login() was called for, and
+// who a request is from is proven by the database, from the caller's own token.
+import { GraphQLError, getOperationAST } from 'graphql';
+import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
+import { makePgService } from 'postgraphile/adaptors/pg';
+import { jsonPgSmartTags } from 'postgraphile/utils';
+
+/** The token of "Authorization: Bearer …"; undefined without one. */
+function bearerToken(headers) {
+  const match = /^bearer(?: +(.*))?$/i.exec(headers.authorization ?? '');
+  return match === null ? undefined : (match[1] ?? '').trim();
+}
+
+/**
+ * The settings of every transaction that this request causes, each of them
+ * set with set_config(…, true), so over when the transaction ends.
+ */
+function settingsOf({ headers }, { document, operationName }) {
+  const token = bearerToken(headers);
+  const { authorization: _, cookie: __, ...rest } = headers;
+  const settings = {
+    role: token === undefined ? 'orla_anon' : 'orla_user',
+    // What sign-in looks at: the client's address from your proxy, the browser.
+    'request.headers': JSON.stringify(rest),
+    'request.cookies': '{}',
+  };
+  // The proof. An empty token is a bad one; '' would say that there is none.
+  if (token !== undefined) settings['orla.tenant'] = token === '' ? '-' : token;
+  // A GraphQL query cannot write, whatever the functions that it calls try.
+  if (getOperationAST(document, operationName)?.operation === 'query') {
+    settings.transaction_read_only = 'on';
+  }
+  return settings;
+}
+
+// Errors of the caller's, by SQLSTATE; all others are the server's own affair.
+const STATUS = { 25006: 405, 28000: 401, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503 };
+
+/** What a client sees: a message and a status, no detail, no hint, no SQL. */
+function maskError(error) {
+  const { originalError: cause } = error;
+  if (cause == null) return error;
+  const state = cause.code ?? '';
+  const status = STATUS[state] ?? (/^2[23]/.test(state) ? 400 : 500);
+  return new GraphQLError(status === 500 ? 'internal error' : cause.message, {
+    nodes: error.nodes, path: error.path, extensions: { code: state, status },
+  });
+}
+
+// Views have no keys of their own. Within a tenant the id is one: user_id is
+// in every key and every request has one tenant, so nobody has to say it.
+const COLUMNS = {
+  user_id: { tags: { behavior: ['-*'] } },
+  id: { tags: { hasDefault: true } },
+};
+const keyed = (foreignKey) => ({
+  tags: { primaryKey: 'id', ...(foreignKey === undefined ? {} : { foreignKey }) },
+  attribute: COLUMNS,
+});
+const tags = jsonPgSmartTags({
+  version: 1,
+  config: {
+    class: {
+      'orla_api.brand_strategy': keyed(),
+      'orla_api.brand_voice_assets': keyed(),
+      'orla_api.competitors': keyed(),
+      'orla_api.competitor_analyses': keyed('(competitor_id) references orla_api.competitors (id)'),
+      'orla_api.content_library': keyed(),
+      'orla_api.content_calendar': keyed('(content_id) references orla_api.content_library (id)'),
+      'orla_api.published_posts': keyed('(content_id) references orla_api.content_library (id)'),
+    },
+  },
+});
+
+export default {
+  extends: [PostGraphileAmberPreset],
+  plugins: [tags],
+  pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'] })],
+  gather: { installWatchFixtures: false },
+  grafast: {
+    explain: false,
+    context: ({ node }, args) => ({ pgSettings: settingsOf(node.req, args) }),
+  },
+  grafserv: {
+    host: '127.0.0.1', port: 5678,
+    graphqlOverGET: false, graphiql: false, watch: false,
+    maskError,
+  },
+};
