@@ -66,12 +66,13 @@ AS $$
     SELECT p.polrelid::regclass, a.attname
       FROM pg_policy p
       JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attnum > 0 AND NOT a.attisdropped
+                         AND a.atttypid = 'uuid'::regtype
      CROSS JOIN LATERAL orla.fence(p.polrelid::regclass, a.attname) f
+      JOIN LATERAL orla.policies_of(p.polrelid::regclass) q ON q IS NOT DISTINCT FROM f
      WHERE NOT p.polpermissive
-       AND a.atttypid = 'uuid'::regtype
+       AND p.polname LIKE '%tenant\_only'
        AND f.policy = p.polname
        AND f.check_expression IS NOT NULL
-       AND f.using_expression = pg_get_expr(p.polqual, p.polrelid)
 $$;
 REVOKE ALL ON FUNCTION orla.fenced_tables() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.fenced_tables() TO orla_admin;

@@ -63,17 +63,17 @@ AS $$
     UNION ALL
     -- A connection back into the server has a login, and a tenant, of its own.
     SELECT 'extension dblink',
-           'its functions connect to any server as any login, and tenants may call them',
-           string_agg(format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;', p.oid::regprocedure,
-                             (SELECT string_agg(name, ', ' ORDER BY name) FROM fenced_role)),
-                      ' ' ORDER BY p.oid::regprocedure::text),
+           'tenants may connect to any server, as any login',
+           format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;',
+                  string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text),
+                  (SELECT string_agg(name, ', ' ORDER BY name) FROM fenced_role)),
            true
       FROM pg_extension e
       JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
                       AND d.classid = 'pg_proc'::regclass
       JOIN pg_proc p ON p.oid = d.objid
      WHERE e.extname = 'dblink'
-       AND p.proname LIKE 'dblink%' AND p.proname NOT LIKE '%fdw_validator'
+       AND p.proname IN ('dblink', 'dblink_exec', 'dblink_connect', 'dblink_connect_u')
        AND EXISTS (SELECT FROM fenced_role r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE'))
     HAVING count(*) > 0
 
@@ -170,6 +170,24 @@ AS $$
             OR x.grantee IN (SELECT role FROM fenced_role)
             OR x.grantee = 'orla_admin'::regrole)
      GROUP BY c.oid, x.grantee
+
+    UNION ALL
+    SELECT p.oid::regprocedure::text,
+           format('EXECUTE was granted to %s after the install', orla.grantee(x.grantee)),
+           format('REVOKE EXECUTE ON FUNCTION %s FROM %s;', p.oid::regprocedure, orla.grantee(x.grantee)),
+           false
+      FROM pg_proc p
+     CROSS JOIN LATERAL (
+        SELECT a.grantee FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        EXCEPT
+        SELECT a.grantee
+          FROM pg_init_privs i CROSS JOIN LATERAL aclexplode(i.initprivs) a
+         WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
+     ) x
+     WHERE p.pronamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace)
+       AND (x.grantee = 0
+            OR x.grantee IN (SELECT role FROM fenced_role)
+            OR x.grantee = 'orla_admin'::regrole)
 $$;
 REVOKE ALL ON FUNCTION orla.findings_objects() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.findings_objects() TO orla_admin;
