@@ -354,14 +354,21 @@ orla_tenant_current(void)
 	return bound ? &tenant : NULL;
 }
 
+/*
+ * A gateway may name a tenant, but only by setting orla.tenant: what reaches
+ * us here was brought by whoever sent the request.
+ */
 void
 orla_tenant_authenticate(const char *token)
 {
-	if (token[0] == '\0')
+	pg_uuid_t	user_id;
+
+	if (token[0] == '\0' || orla_uuid_parse(token, strlen(token), &user_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_ORLA_UNAUTHORIZED),
 				 errmsg("access token refused"),
-				 errdetail("The token is empty."),
+				 token[0] == '\0' ? errdetail("The token is empty.")
+				 : errdetail("The id of a tenant is not a token."),
 				 errhint("Sign in again, or refresh the token.")));
 	(void) set_config_option("orla.tenant", token, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
