@@ -1,47 +1,12 @@
 // PostGraphile 5 with the documented configuration, for real: nothing of a
 // request reaches it but the caller's own headers.
-import './lib/node20.mjs';
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, rmSync } from 'node:fs';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
-import { DOCS } from './lib/layer.mjs';
 import { PASSWORD, mailTo, tokenIn } from './lib/people.mjs';
-
-process.env.GRAPHILE_ENV ??= 'production';
-
-/** The documented file, from where its imports find this suite's packages. */
-async function documentedPreset() {
-  const copy = new URL(`./graphile.config.${process.pid}.mjs`, import.meta.url);
-  copyFileSync(`${DOCS}/graphile.config.mjs`, copy);
-  try {
-    return (await import(copy.href)).default;
-  } finally {
-    rmSync(copy);
-  }
-}
-
-async function startPostGraphile(database) {
-  process.env.DATABASE_URL = database.loginUri;
-  const preset = await documentedPreset();
-  const { postgraphile } = await import('postgraphile');
-  const { grafserv } = await import('postgraphile/grafserv/node');
-  const instance = postgraphile(preset);
-  const server = createServer();
-  await instance.createServ(grafserv).addTo(server);
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await instance.release();
-    },
-  };
-}
+import { startPostGraphile } from './lib/postgraphile.mjs';
 
 let database;
 let layer;
@@ -61,7 +26,7 @@ const FUNCTIONS = `
 before(async () => {
   database = await startDatabase();
   await database.sql(FUNCTIONS);
-  layer = await startPostGraphile(database);
+  layer = await startPostGraphile(database.loginUri);
   anybody = new Client(layer.url);
   ada = await join('Ada');
   ben = await join('Ben');

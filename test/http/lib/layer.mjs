@@ -12,7 +12,7 @@ export const DOCS = process.env.ORLA_DOCS ?? fileURLToPath(new URL('../../../doc
 export const CONF = `${DOCS}/postgrest.conf`;
 export const IS_POSTGREST = process.env.POSTGREST !== undefined;
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
       const { port } = server.address();
