@@ -87,17 +87,23 @@ GRANT EXECUTE ON FUNCTION orla.tag_lexemes(text[])
 COMMENT ON FUNCTION orla.tag_lexemes(text[]) IS
     'The lexemes under which tags are indexed.';
 
+-- A vector holds 1 MB.  What fills it most are hyphenated words of letters that
+-- take several bytes, nearly 8 bytes for a character: hence half as much of a
+-- text that has many of them.
 CREATE FUNCTION orla.search_document(title text, body text, tags text[])
     RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN setweight(to_tsvector('pg_catalog.simple'::regconfig, coalesce(title, '')), 'A')
-        || setweight(to_tsvector('pg_catalog.simple'::regconfig, left(coalesce(body, ''), 200000)), 'B')
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig,
+                                 left(coalesce(body, ''),
+                                      CASE WHEN octet_length(left(body, 200000)) > 250000 THEN 100000
+                                           ELSE 200000 END)), 'B')
         || array_to_tsvector(orla.tag_lexemes(coalesce(tags, '{}')));
 REVOKE ALL ON FUNCTION orla.search_document(text, text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.search_document(text, text, text[])
     TO orla_user, orla_analyst, orla_gateway, orla_service;
 COMMENT ON FUNCTION orla.search_document(text, text, text[]) IS
-    'What search knows of a piece of content: title (A), the first 200,000 characters of the text (B), tags.';
+    'What search knows of a piece of content: title (A), the first 200,000 characters of the text (B; 100,000 where letters take several bytes), tags.';
 
 CREATE FUNCTION orla.search_query(query text, tags text[])
     RETURNS tsquery

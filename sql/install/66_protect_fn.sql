@@ -6,7 +6,7 @@
 CREATE FUNCTION orla.fence(target regclass, tenant_column name)
     RETURNS TABLE (policy name, permissive boolean, command text, roles text,
                    using_expression text, check_expression text)
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE ROWS 4
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION orla.fence(regclass, name) IS
 CREATE FUNCTION orla.policies_of(target regclass)
     RETURNS TABLE (policy name, permissive boolean, command text, roles text,
                    using_expression text, check_expression text)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 4
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT p.polname, p.polpermissive,
@@ -57,7 +57,7 @@ COMMENT ON FUNCTION orla.policies_of(regclass) IS
 -- The table and what inherits from it or is a partition of it, parents first.
 CREATE FUNCTION orla.family(target regclass)
     RETURNS SETOF regclass
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 2
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE family (member, depth) AS (

@@ -7,7 +7,7 @@
 
 CREATE FUNCTION orla.check_isolation()
     RETURNS TABLE (object text, problem text, remedy text)
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE ROWS 10
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -28,7 +28,7 @@ COMMENT ON FUNCTION orla.check_isolation() IS
 -- The roles that people reach without being operators.
 CREATE FUNCTION orla.fenced_roles()
     RETURNS SETOF regrole
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql IMMUTABLE ROWS 4
     SET search_path = pg_catalog, pg_temp
 AS $$
     VALUES ('orla_anon'::regrole), ('orla_user'), ('orla_analyst'), ('orla_gateway')
@@ -41,7 +41,7 @@ COMMENT ON FUNCTION orla.fenced_roles() IS
 -- Membership counts whether or not it inherits: SET ROLE is a step, too.
 CREATE FUNCTION orla.role_paths()
     RETURNS TABLE (role oid, reaches oid)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 50
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE path (role, reaches) AS (
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION orla.role_paths() IS
 -- for tenants decides: without it there is no fence, whatever else is there.
 CREATE FUNCTION orla.fenced_tables()
     RETURNS TABLE (target regclass, tenant_column name)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 20
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT p.polrelid::regclass, a.attname

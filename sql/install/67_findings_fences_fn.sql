@@ -6,7 +6,7 @@
 CREATE FUNCTION orla.custody_policies()
     RETURNS TABLE (target regclass, policy name, permissive boolean, command text, roles text,
                    using_expression text, check_expression text)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 40
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH access (table_name, admin, tenant_column, tenants) AS (VALUES
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION orla.custody_policies() IS
 -- What each fenced table should have against what it has.
 CREATE FUNCTION orla.policy_differences()
     RETURNS TABLE (object text, problem text, remedy text)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 2
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH guarded AS (
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION orla.policy_differences() IS
 
 CREATE FUNCTION orla.findings_fences()
     RETURNS TABLE (object text, problem text, remedy text, automatic boolean)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 5
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH fenced AS (

@@ -4,7 +4,7 @@
 
 CREATE FUNCTION orla.findings_roles()
     RETURNS TABLE (object text, problem text, remedy text, automatic boolean)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 5
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH path AS (

@@ -53,7 +53,7 @@ COMMENT ON FUNCTION orla.session_preload() IS
 
 CREATE FUNCTION orla.findings_server()
     RETURNS TABLE (object text, problem text, remedy text, automatic boolean)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 5
     SET search_path = pg_catalog, pg_temp
 AS $$
     WITH here AS (

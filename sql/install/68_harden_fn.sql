@@ -47,7 +47,12 @@ AS $$
 DECLARE
     who  pg_roles;
     path text;
+    door name;
 BEGIN
+    IF login IS NULL THEN
+        RAISE EXCEPTION 'no login was named'
+            USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     SELECT * INTO who FROM pg_roles r WHERE r.rolname = login;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'role "%" does not exist', login
@@ -84,7 +89,12 @@ BEGIN
     END IF;
 
     EXECUTE format('ALTER ROLE %I NOINHERIT', login);
-    EXECUTE format('GRANT orla_anon, orla_user TO %I', login);
+    FOREACH door IN ARRAY '{orla_anon,orla_user}'::name[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_auth_members m
+                        WHERE m.member = who.oid AND m.roleid = door::regrole) THEN
+            EXECUTE format('GRANT %I TO %I', door, login);
+        END IF;
+    END LOOP;
     IF NOT has_database_privilege(who.oid, current_database(), 'CONNECT') THEN
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
     END IF;
