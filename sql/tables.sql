@@ -3,7 +3,8 @@
 --
 \i test/fixtures/tenants.sql
 
-\set VERBOSITY terse		-- the failing row has times and random ids in it
+-- The detail would be the failing row, with times and random ids in it.
+\set VERBOSITY terse
 
 -- One line per value that is refused, beside one that is taken.
 INSERT INTO orla.users (name, email, password_hash) VALUES ('x', 'X@example.org', '$argon2id$');
