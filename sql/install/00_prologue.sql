@@ -36,3 +36,25 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Default privileges would add grants to every object made below, among them
+-- grants to orla's own roles, which 90_verify.sql could not tell from ours.
+DO $$
+DECLARE
+    found text;
+BEGIN
+    SELECT string_agg(DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, ', ')
+      INTO found
+      FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+     WHERE d.defaclrole = current_user::regrole
+       AND d.defaclnamespace = 0
+       AND a.grantee <> d.defaclrole
+       AND NOT (a.grantee = 0 AND d.defaclobjtype IN ('f', 'T'));
+    IF found IS NOT NULL THEN
+        RAISE EXCEPTION 'default privileges of role "%" would give others access to orla''s objects', current_user
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('They grant to: %s.', found),
+                  HINT = 'Run CREATE EXTENSION as a superuser without default privileges (pg_default_acl), or revoke them for as long as it runs.';
+    END IF;
+END
+$$;
