@@ -1,6 +1,6 @@
 // The stand-in sends what PostgREST 16.2 was seen to send. Without this the
 // other tests would prove something about a layer that nobody runs.
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import pg from 'pg';
 import { Client } from './lib/client.mjs';
@@ -49,7 +49,7 @@ const EXPECTED = {
   'a bad signature': [(api) => api.as({ token: `${api.token.slice(0, -6)}AAAAAA` }).get('/competitors'), []],
 };
 
-test('the stand-in', { skip: IS_POSTGREST ? 'POSTGREST names the real one' : false }, async (t) => {
+describe('the stand-in', { skip: IS_POSTGREST ? 'POSTGREST names the real one' : false }, () => {
   const query = pg.Client.prototype.query;
   const sent = [];
   let database;
@@ -72,7 +72,7 @@ test('the stand-in', { skip: IS_POSTGREST ? 'POSTGREST names the real one' : fal
   });
 
   for (const [what, [call, expected]] of Object.entries(EXPECTED)) {
-    await t.test(`${what}: the statements of one request`, async () => {
+    test(`${what}: the statements of one request`, async () => {
       sent.length = 0;
       await call(api);
       assert.equal(sent.length, expected.length, sent.join('\n'));

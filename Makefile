@@ -1,0 +1,33 @@
+# orla: `make demo` shows it, `make test` tests it, on a bare Debian machine.
+# `make && make install && make installcheck` is for packagers.
+
+EXTENSION  = orla
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+# The module.
+MODULE_big = $(EXTENSION)
+OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+PG_CFLAGS  = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(if $(WERROR),-Werror)
+SHLIB_LINK = -lcrypto -largon2
+
+# The scripts: sql/install/NN_*.sql, in the order of their numbers, is the
+# install script.
+PARTS      = $(sort $(wildcard sql/install/*.sql))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+
+# The tests: sql/NAME.sql is compared with expected/NAME.out.
+REGRESS        = $(basename $(notdir $(sort $(wildcard sql/*.sql))))
+REGRESS_OPTS   = --load-extension=pgcrypto --load-extension=$(EXTENSION)
+ISOLATION      = $(basename $(notdir $(sort $(wildcard test/isolation/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=pgcrypto --load-extension=$(EXTENSION)
+
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Debian's PGXS is built without dependency tracking.
+$(OBJS): $(wildcard src/*.h)
+
+$(EXTENSION)--$(EXTVERSION).sql: $(PARTS) $(EXTENSION).control
+	cat $(PARTS) > $@
