@@ -1,0 +1,19 @@
+-- Search in one's own content, by index (26_search.sql).
+
+-- SECURITY INVOKER and without a SET clause, so that the planner sees through
+-- it: the caller's policies apply, and filters of an HTTP layer join the query.
+CREATE FUNCTION orla_api.search_content(query text, tags text[] DEFAULT NULL)
+    RETURNS SETOF orla_api.content_library
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SECURITY INVOKER
+BEGIN ATOMIC
+    SELECT c.user_id, c.id, c.title, c.content_type, c.content, c.status, c.platform, c.tags,
+           c.media_url, c.metadata, c.created_at, c.updated_at, c.published_at, c.scheduled_for
+      FROM orla.content_library AS c
+     WHERE c.search OPERATOR(orla.@@@) orla.search_query(query, tags)
+     ORDER BY ts_rank(c.search, orla.search_query(query, tags)) DESC, c.created_at DESC, c.id;
+END;
+REVOKE ALL ON FUNCTION orla_api.search_content(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla_api.search_content(text, text[]) TO orla_user, orla_gateway, orla_analyst;
+COMMENT ON FUNCTION orla_api.search_content(text, text[]) IS
+    'Your content that matches, best first: words as typed into a search box ("a phrase", or, -not) in title and text, and all of the tags. Neither words nor tags: nothing.';
