@@ -23,6 +23,7 @@
 #include "utils/jsonb.h"
 
 #include "errors.h"
+#include "request_parse.h"
 #include "settings.h"
 #include "tenant.h"
 
@@ -66,24 +67,6 @@ member(Jsonb *object, const char *name)
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
-/*
- * The token of "Bearer <token>" (RFC 6750; the scheme's case does not
- * matter), NULL for another scheme.
- */
-static char *
-bearer_token(const char *authorization)
-{
-	const char *token;
-
-	if (authorization == NULL || pg_strncasecmp(authorization, "bearer", 6) != 0 ||
-		(authorization[6] != ' ' && authorization[6] != '\0'))
-		return NULL;
-	token = authorization + 6;
-	while (*token == ' ')
-		token++;
-	return pstrdup(token);
-}
-
 static char *
 session_cookie(Jsonb *cookies)
 {
@@ -100,18 +83,6 @@ is_safe_method(const char *method)
 		 strcmp(method, "OPTIONS") == 0);
 }
 
-/* scheme://host[:port] of orla.public_url, as browsers send it in Origin */
-static bool
-is_own_origin(const char *origin)
-{
-	const char *path = strchr(strstr(orla_public_url, "://") + 3, '/');
-	size_t		len = path == NULL ? strlen(orla_public_url)
-		: (size_t) (path - orla_public_url);
-
-	return origin != NULL && strlen(origin) == len &&
-		strncmp(origin, orla_public_url, len) == 0;
-}
-
 static void
 check_own_page(Jsonb *headers)
 {
@@ -120,7 +91,7 @@ check_own_page(Jsonb *headers)
 	if (is_safe_method(handed_over("request.method")))
 		return;
 	if (site != NULL ? strcmp(site, "same-origin") == 0
-		: is_own_origin(member(headers, "origin")))
+		: orla_is_own_origin(orla_public_url, member(headers, "origin")))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_ORLA_FORBIDDEN),
@@ -150,7 +121,7 @@ Datum
 orla_pre_request(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *headers = handed_over_object("request.headers");
-	char	   *bearer = bearer_token(member(headers, "authorization"));
+	char	   *bearer = orla_bearer_token(member(headers, "authorization"));
 	char	   *cookie = session_cookie(handed_over_object("request.cookies"));
 	char	   *token = bearer != NULL ? bearer : cookie;
 

@@ -12,6 +12,7 @@
 
 #include "utils/guc.h"
 
+#include "setting_parse.h"
 #include "settings.h"
 
 /*
@@ -106,72 +107,31 @@ static const struct config_enum_entry signing_algorithms[] = {
 	{NULL, 0, false}
 };
 
+/* problem is NULL for a good value. */
+static bool
+is_good(const char *problem)
+{
+	if (problem != NULL)
+		GUC_check_errdetail("%s", problem);
+	return problem == NULL;
+}
+
 static bool
 check_public_url(char **newval, void **extra, GucSource source)
 {
-	const char *url = *newval;
-	size_t		len = strlen(url);
-	size_t		i;
-
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-	{
-		GUC_check_errdetail("The value must begin with https:// or http://.");
-		return false;
-	}
-	if (url[len - 1] == '/')
-	{
-		GUC_check_errdetail("The value must not end with a slash.");
-		return false;
-	}
-	for (i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) url[i];
-
-		if (c <= 0x20 || c == 0x7f || strchr("\"<>\\?#", c) != NULL)
-		{
-			GUC_check_errdetail("The value must be a URL without white space, quotes, query or fragment.");
-			return false;
-		}
-	}
-	return true;
+	return is_good(orla_public_url_problem(*newval));
 }
 
-/* iss and aud are compared octet by octet and printed into JSON. */
 static bool
 check_claim_text(char **newval, void **extra, GucSource source)
 {
-	const char *p;
-
-	if ((*newval)[0] == '\0' || strlen(*newval) > 200)
-	{
-		GUC_check_errdetail("The value must have 1 to 200 characters.");
-		return false;
-	}
-	for (p = *newval; *p; p++)
-	{
-		if (*p <= 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
-		{
-			GUC_check_errdetail("The value must be printable ASCII without quotes, backslashes and spaces.");
-			return false;
-		}
-	}
-	return true;
+	return is_good(orla_claim_text_problem(*newval));
 }
 
 static bool
 check_header_name(char **newval, void **extra, GucSource source)
 {
-	const char *p;
-
-	for (p = *newval; *p; p++)
-	{
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-'))
-		{
-			GUC_check_errdetail("The value must be a header name in lower case.");
-			return false;
-		}
-	}
-	return true;
+	return is_good(orla_header_name_problem(*newval));
 }
 
 static void
