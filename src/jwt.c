@@ -264,21 +264,6 @@ orla_jwt_identify(const char *token, size_t len, OrlaIdentity *identity)
 	return NULL;
 }
 
-/* The ring of this database, as its instance row names it. */
-static const OrlaKeyring *
-own_keyring(void)
-{
-	char		keyring_id[ORLA_KEYRING_ID_LEN + 1];
-	pg_uuid_t	instance_id;
-
-	if (!orla_rows_instance(&instance_id, keyring_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this database has no instance id yet"),
-				 errhint("Run orla.harden() first.")));
-	return orla_keyring_open(keyring_id, false);
-}
-
 static char *
 append_base64url(char *at, const void *data, size_t len)
 {
@@ -290,7 +275,7 @@ Datum
 orla_sign_jwt(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *claims = PG_GETARG_JSONB_P(0);
-	const OrlaKey *key = orla_keyring_current(own_keyring(), ORLA_KEY_SIGN);
+	const OrlaKey *key = orla_keyring_current(orla_keyring_require(), ORLA_KEY_SIGN);
 	char	   *payload = JsonbToCString(NULL, &claims->root, VARSIZE(claims));
 	char	   *header;
 	char	   *token;

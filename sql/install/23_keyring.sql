@@ -1,0 +1,55 @@
+-- The keyring (src/keyring.c).
+
+CREATE FUNCTION orla.open_keyring()
+    RETURNS text
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_open_keyring';
+REVOKE ALL ON FUNCTION orla.open_keyring() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.open_keyring() TO orla_service;
+COMMENT ON FUNCTION orla.open_keyring() IS
+    'Id of the keyring, which is made where there is none yet. Errors: F0000 where it cannot be used.';
+
+CREATE FUNCTION orla.rotate_keyring()
+    RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_rotate_keyring';
+REVOKE ALL ON FUNCTION orla.rotate_keyring() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.rotate_keyring() TO orla_service;
+COMMENT ON FUNCTION orla.rotate_keyring() IS
+    'Adds a key for each use to the keyring file: the work of orla.rotate_keys().';
+
+CREATE FUNCTION orla.keyring_keys()
+    RETURNS jsonb
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'orla_keyring_keys';
+REVOKE ALL ON FUNCTION orla.keyring_keys() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.keyring_keys() TO orla_service;
+COMMENT ON FUNCTION orla.keyring_keys() IS
+    'What may be told of the keys, for orla.keys().';
+
+-- SECURITY DEFINER: reading the ring is orla_service's, and this tells no key.
+CREATE FUNCTION orla.keys()
+    RETURNS TABLE (use text, key_id text, alg text, created_at timestamptz, active_from timestamptz, retire_at timestamptz)
+    LANGUAGE sql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT k.use, k.key_id, k.alg, to_timestamp(k.created_at), to_timestamp(k.active_from),
+           to_timestamp(nullif(k.retire_at, 0))
+      FROM jsonb_to_recordset(orla.keyring_keys())
+           AS k (use text, key_id text, alg text, created_at bigint, active_from bigint, retire_at bigint)
+$$;
+ALTER FUNCTION orla.keys() OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla.keys() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.keys() TO orla_admin;
+COMMENT ON FUNCTION orla.keys() IS
+    'The keys of the keyring, without their material. retire_at: no token of this key is accepted from then on; NULL means never.';
+
+CREATE FUNCTION orla_api.jwks()
+    RETURNS jsonb
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'orla_jwks';
+ALTER FUNCTION orla_api.jwks() OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla_api.jwks() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla_api.jwks() TO orla_anon, orla_user, orla_gateway, orla_admin;
+COMMENT ON FUNCTION orla_api.jwks() IS
+    'The public keys of access tokens as a JSON Web Key Set (RFC 7517). A key appears here before it signs. No keys for HS256, nor before the first use of the database.';
