@@ -1,90 +1,130 @@
 /*
  * password.c
- *		Passwords: Argon2id for SQL, so many at a time.
+ *		Hashes of passwords, and the bound on how many are computed at once.
  *
- * A hash takes tens of megabytes and most of a tenth of a second.  How many
- * are computed at once in the whole server is bounded by
- * orla.max_concurrent_hashes, else a flood of sign-ins would take its memory.
- * The bound needs no shared memory of ours: a slot is a heavyweight lock,
- * which the server takes back from whoever fails.
+ * The bound needs no shared memory of orla's: the slots are locks of the
+ * server's lock manager, with tags that no SQL function can name, of no
+ * database in particular.  So they count over the whole cluster, an error or
+ * the death of a process frees them, and pg_locks shows them.
+ *
+ * Computing a hash cannot be interrupted; it takes less than a second with
+ * any sensible setting.  Waiting for a slot can be.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "parser/parse_func.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "crypto.h"
 #include "crypto_password.h"
 #include "errors.h"
+#include "password.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_hash_password);
 PG_FUNCTION_INFO_V1(orla_verify_password);
 PG_FUNCTION_INFO_V1(orla_password_needs_rehash);
-
-#define LANES			1
-
-/* How long to wait for a slot, and how often to look. */
-#define SLOT_WAIT_MS	5000
-#define SLOT_RETRY_MS	10
+PG_FUNCTION_INFO_V1(orla_check_bcrypt);
 
 /*
- * Advisory locks of SQL have 1 or 2 in the last field: nobody can take a slot
- * by name.  Database 0: the bound is the server's.
+ * Argon2 is computed in one lane: the sign-in of one person should not take
+ * several processors.
  */
-#define SLOT_CLASS		0x6f72
-#define SLOT_NAMESPACE	0x6c61
+#define LANES			1
 
-/* Fewer passes than these fall below OWASP's floor for so little memory. */
-static uint32
-passes(void)
+/* How long a sign-in waits for its turn, and how often it looks. */
+#define SLOT_WAIT_MS	3000
+#define SLOT_RETRY_MS	5
+
+/*
+ * The last field of an advisory lock's tag tells its kind; the functions of
+ * SQL use 1 and 2, and always a database.
+ */
+#define SLOT_LOCK_KIND	0x6f72
+
+/* $2b$12$, 22 characters of salt, 31 of hash. */
+#define BCRYPT_LEN		60
+#define BCRYPT_COST_MAX 15
+
+/*
+ * OWASP's recommendations for Argon2id, equal in strength: less memory takes
+ * more passes.
+ */
+static const struct
 {
-	static const struct
-	{
-		int			memory;		/* kB */
-		int			passes;
-	}			floor[] = {{47104, 1}, {19456, 2}, {12288, 3}, {9216, 4}, {0, 5}};
+	int			memory_kib;
+	int			passes;
+}			recommended[] =
+{
+	{47104, 1},
+	{19456, 2},
+	{12288, 3},
+	{9216, 4},
+	{0, 5}
+};
+
+int
+orla_password_cost(int memory_kib, int passes)
+{
 	int			i = 0;
 
-	while (orla_password_memory < floor[i].memory)
+	while (memory_kib < recommended[i].memory_kib)
 		i++;
-	return Max(orla_password_passes, floor[i].passes);
+	return Max(passes, recommended[i].passes);
 }
+
+static int
+configured_passes(void)
+{
+	return orla_password_cost(orla_password_memory, orla_password_passes);
+}
+
+/* ---- the bound ---------------------------------------------------------- */
 
 static void
-slot_tag(int slot, LOCKTAG *tag)
+slot_tag(LOCKTAG *tag, int slot)
 {
-	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, SLOT_NAMESPACE, slot, SLOT_CLASS);
+	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_KIND);
 }
 
-/* The slot taken; waits a little where all are. */
-static int
-take_slot(void)
+/* False when all slots are taken.  Starts at random, lest all try the first. */
+static bool
+try_slots(LOCKTAG *tag)
+{
+	int			slots = orla_max_concurrent_hashes;
+	int			first = MyProcPid % slots;
+	int			i;
+
+	for (i = 0; i < slots; i++)
+	{
+		slot_tag(tag, (first + i) % slots);
+		if (LockAcquire(tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+			return true;
+	}
+	return false;
+}
+
+/* The lock is the transaction's, so that an error releases it. */
+static void
+take_slot(LOCKTAG *tag)
 {
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  SLOT_WAIT_MS);
 
-	for (;;)
+	while (!try_slots(tag))
 	{
-		LOCKTAG		tag;
-		int			slot;
-
-		for (slot = 0; slot < orla_max_concurrent_hashes; slot++)
-		{
-			slot_tag(slot, &tag);
-			if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_OK)
-				return slot;
-		}
 		if (GetCurrentTimestamp() >= give_up)
 			ereport(ERROR,
 					(errcode(ERRCODE_ORLA_UNAVAILABLE),
-					 errmsg("too busy, try again"),
-					 errdetail("Too many passwords are being checked at once."),
-					 errhint("Raise orla.max_concurrent_hashes where the server has memory and processors for it.")));
+					 errmsg("too many sign-ins at once"),
+					 errhint("Try again in a moment.  Operators may raise orla.max_concurrent_hashes.")));
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 SLOT_RETRY_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
@@ -93,50 +133,84 @@ take_slot(void)
 }
 
 static void
-leave_slot(int slot)
+release_slot(const LOCKTAG *tag)
 {
-	LOCKTAG		tag;
-
-	slot_tag(slot, &tag);
-	(void) LockRelease(&tag, ExclusiveLock, false);
+	(void) LockRelease(tag, ExclusiveLock, false);
 }
 
-/* orla.hash_password(password text) → text, a PHC string */
+/* ---- Argon2id ----------------------------------------------------------- */
+
+static void
+check_length(const text *password)
+{
+	if (VARSIZE_ANY_EXHDR(password) > ORLA_PASSWORD_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("password is too long"),
+				 errdetail("A password has at most %d bytes.", ORLA_PASSWORD_MAX)));
+}
+
+static void
+raise_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("could not compute a password hash"),
+			 errhint("Lower orla.password_memory or orla.max_concurrent_hashes.")));
+}
+
+/* A toasted argument was copied to be read; the copy goes at once. */
+static void
+wipe_copy(const text *copy, Datum original)
+{
+	if ((Pointer) copy != DatumGetPointer(original))
+		explicit_bzero(unconstify(text *, copy), VARSIZE_ANY(copy));
+}
+
+/* orla.hash_password(password text) → text */
 Datum
 orla_hash_password(PG_FUNCTION_ARGS)
 {
 	text	   *password = PG_GETARG_TEXT_PP(0);
 	char		phc[ORLA_PHC_MAX];
-	int			slot = take_slot();
-	int			failed = orla_argon2id_hash(VARDATA_ANY(password), VARSIZE_ANY_EXHDR(password),
-											orla_password_memory, passes(), LANES,
-											phc, sizeof(phc));
+	LOCKTAG		slot;
+	int			result;
 
-	leave_slot(slot);
-	if (failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not hash a password"),
-				 errdetail("Argon2id needs %d kB.", orla_password_memory)));
+	check_length(password);
+	take_slot(&slot);
+	result = orla_argon2id_hash(VARDATA_ANY(password), VARSIZE_ANY_EXHDR(password),
+								orla_password_memory, configured_passes(), LANES,
+								phc, sizeof(phc));
+	release_slot(&slot);
+	wipe_copy(password, PG_GETARG_DATUM(0));
+	if (result != 0)
+		raise_no_memory();
 	PG_RETURN_TEXT_P(cstring_to_text(phc));
 }
 
-/* orla.verify_password(password text, hash text) → boolean */
+/*
+ * orla.verify_password(password text, hash text) → boolean; false, too, for
+ * what is no Argon2id hash.
+ */
 Datum
 orla_verify_password(PG_FUNCTION_ARGS)
 {
 	text	   *password = PG_GETARG_TEXT_PP(0);
-	char	   *phc = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int			slot = take_slot();
-	int			result = orla_argon2id_verify(phc, VARDATA_ANY(password),
-											  VARSIZE_ANY_EXHDR(password));
+	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	OrlaPhc		phc;
+	LOCKTAG		slot;
+	int			result;
 
-	leave_slot(slot);
+	if (VARSIZE_ANY_EXHDR(password) > ORLA_PASSWORD_MAX ||
+		!orla_phc_parse(hash, strlen(hash), &phc))
+		PG_RETURN_BOOL(false);
+	take_slot(&slot);
+	result = orla_argon2id_verify(hash, VARDATA_ANY(password),
+								  VARSIZE_ANY_EXHDR(password));
+	release_slot(&slot);
+	wipe_copy(password, PG_GETARG_DATUM(0));
 	if (result < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not check a password"),
-				 errdetail("The stored hash is not one of Argon2id, or there is no memory for it.")));
+		raise_no_memory();
 	PG_RETURN_BOOL(result == 0);
 }
 
@@ -144,6 +218,67 @@ orla_verify_password(PG_FUNCTION_ARGS)
 Datum
 orla_password_needs_rehash(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(orla_argon2id_needs_rehash(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-											  orla_password_memory, passes(), LANES));
+	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PG_RETURN_BOOL(orla_argon2id_needs_rehash(hash, orla_password_memory,
+											  configured_passes(), LANES));
+}
+
+/* ---- bcrypt ------------------------------------------------------------- */
+
+/* A planted hash of a high cost would keep a processor busy for hours. */
+static bool
+is_bcrypt(const char *hash)
+{
+	int			cost;
+
+	if (strlen(hash) != BCRYPT_LEN || strncmp(hash, "$2", 2) != 0 ||
+		strchr("aby", hash[2]) == NULL || hash[3] != '$' ||
+		hash[4] < '0' || hash[4] > '9' || hash[5] < '0' || hash[5] > '9' ||
+		hash[6] != '$')
+		return false;
+	cost = (hash[4] - '0') * 10 + (hash[5] - '0');
+	return cost >= 4 && cost <= BCRYPT_COST_MAX &&
+		strspn(hash + 7, "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") ==
+		BCRYPT_LEN - 7;
+}
+
+/* orla.bcrypt() is pgcrypto's crypt(), wherever pgcrypto was installed. */
+static Oid
+bcrypt_function(void)
+{
+	Oid			types[2] = {TEXTOID, TEXTOID};
+
+	return LookupFuncName(list_make2(makeString("orla"), makeString("bcrypt")),
+						  2, types, false);
+}
+
+/*
+ * orla.check_bcrypt(password text, hash text) → boolean
+ *
+ * pgcrypto knows the function by its name $2a$; $2b$ and $2y$ are other names
+ * for it, given after bugs that pgcrypto does not have.
+ */
+Datum
+orla_check_bcrypt(PG_FUNCTION_ARGS)
+{
+	text	   *password = PG_GETARG_TEXT_PP(0);
+	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	LOCKTAG		slot;
+	text	   *computed;
+	bool		equal;
+
+	if (VARSIZE_ANY_EXHDR(password) > ORLA_PASSWORD_MAX || !is_bcrypt(hash))
+		PG_RETURN_BOOL(false);
+	hash[2] = 'a';
+	take_slot(&slot);
+	computed = DatumGetTextPP(OidFunctionCall2Coll(bcrypt_function(),
+												   PG_GET_COLLATION(),
+												   PointerGetDatum(password),
+												   CStringGetTextDatum(hash)));
+	release_slot(&slot);
+	equal = VARSIZE_ANY_EXHDR(computed) == BCRYPT_LEN &&
+		orla_equal(VARDATA_ANY(computed), hash, BCRYPT_LEN);
+	wipe_copy(password, PG_GETARG_DATUM(0));
+	PG_RETURN_BOOL(equal);
 }

@@ -1,4 +1,5 @@
--- Passwords (src/password.c).
+-- Hashes of passwords (src/password.c), for orla's own code. The number of
+-- hashes computed at once is bounded over the cluster.
 
 CREATE FUNCTION orla.hash_password(password text)
     RETURNS text
@@ -7,7 +8,7 @@ CREATE FUNCTION orla.hash_password(password text)
 REVOKE ALL ON FUNCTION orla.hash_password(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.hash_password(text) TO orla_service;
 COMMENT ON FUNCTION orla.hash_password(text) IS
-    'Argon2id (RFC 9106) with the costs of the settings, as a PHC string. Errors: PT503 where too many are computed at once.';
+    'An Argon2id hash with the costs that are configured. Error PT503 where too many are computed at once.';
 
 CREATE FUNCTION orla.verify_password(password text, hash text)
     RETURNS boolean
@@ -16,35 +17,41 @@ CREATE FUNCTION orla.verify_password(password text, hash text)
 REVOKE ALL ON FUNCTION orla.verify_password(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.verify_password(text, text) TO orla_service;
 COMMENT ON FUNCTION orla.verify_password(text, text) IS
-    'Whether an Argon2id hash is of this password. Errors: PT503 where too many are computed at once.';
+    'Whether an Argon2id hash is that of the password; false for hashes of another kind. Error PT503 where too many are computed at once.';
 
 CREATE FUNCTION orla.password_needs_rehash(hash text)
     RETURNS boolean
-    LANGUAGE C STABLE STRICT PARALLEL SAFE
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'orla_password_needs_rehash';
 REVOKE ALL ON FUNCTION orla.password_needs_rehash(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.password_needs_rehash(text) TO orla_service;
 COMMENT ON FUNCTION orla.password_needs_rehash(text) IS
-    'Whether a hash was made with other costs than the settings say now, or in another way.';
+    'Whether a hash was made with other costs than those configured, or in another way.';
 
--- bcrypt as it comes from elsewhere: $2b$ and $2y$ name the same function as
--- pgcrypto's $2a$.  pgcrypto may live in any schema.
+-- pgcrypto's crypt() by its identity, not its name: pgcrypto may lie in any
+-- schema and may be moved to another.
 DO $$
-DECLARE
-    pgcrypto name;
 BEGIN
-    SELECT n.nspname INTO STRICT pgcrypto
-      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-     WHERE e.extname = 'pgcrypto';
     EXECUTE format($f$
-        CREATE FUNCTION orla.check_bcrypt(password text, hash text)
-            RETURNS boolean
-            LANGUAGE sql STABLE STRICT
-            RETURN %1$I.crypt(password, '$2a' || substr(hash, 4)) = '$2a' || substr(hash, 4)
-    $f$, pgcrypto);
+        CREATE FUNCTION orla.bcrypt(password text, salt text)
+            RETURNS text
+            LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+            RETURN %I.crypt(password, salt)
+        $f$,
+        (SELECT n.nspname
+           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+          WHERE e.extname = 'pgcrypto'));
 END
 $$;
+REVOKE ALL ON FUNCTION orla.bcrypt(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION orla.bcrypt(text, text) IS
+    'pgcrypto''s crypt(), for orla.check_bcrypt().';
+
+CREATE FUNCTION orla.check_bcrypt(password text, hash text)
+    RETURNS boolean
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_check_bcrypt';
 REVOKE ALL ON FUNCTION orla.check_bcrypt(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.check_bcrypt(text, text) TO orla_service;
 COMMENT ON FUNCTION orla.check_bcrypt(text, text) IS
-    'Whether a bcrypt hash ($2a$, $2b$, $2y$) is of this password; replaced by Argon2id at the next sign-in.';
+    'Whether a bcrypt hash ($2a$, $2b$, $2y$; cost 4 to 15) is that of the password. Error PT503 where too many are computed at once.';
