@@ -58,7 +58,7 @@ orla_mac(const OrlaKey *key, const char *label, size_t label_len,
 static const OrlaKey *
 current_key(void)
 {
-	const OrlaKey *key = orla_keyring_current(orla_keyring_own(), ORLA_KEY_MAC);
+	const OrlaKey *key = orla_keyring_current(orla_keyring_require(), ORLA_KEY_MAC);
 
 	if (key == NULL)
 		ereport(ERROR,
@@ -121,7 +121,7 @@ orla_keyed_digest_with(PG_FUNCTION_ARGS)
 	char	   *key_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	text	   *label = PG_GETARG_TEXT_PP(1);
 	bytea	   *data = PG_GETARG_BYTEA_PP(2);
-	const OrlaKey *key = orla_keyring_find(orla_keyring_own(), ORLA_KEY_MAC,
+	const OrlaKey *key = orla_keyring_find(orla_keyring_require(), ORLA_KEY_MAC,
 										   key_id, strlen(key_id));
 
 	if (key == NULL)
