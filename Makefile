@@ -31,3 +31,9 @@ $(OBJS): $(wildcard src/*.h)
 
 $(EXTENSION)--$(EXTVERSION).sql: $(PARTS) $(EXTENSION).control
 	cat $(PARTS) > $@
+
+# Invented input for everything that reads what others wrote: make fuzz,
+# make fuzz FUZZ=600 (seconds), make fuzz FUZZ='--runs 10000000'.
+.PHONY: fuzz
+fuzz:
+	test/fuzz/run $(FUZZ)
