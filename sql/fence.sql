@@ -4,11 +4,12 @@
 --
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+\set previous :DBNAME
 CREATE DATABASE orla_fence;
 \c orla_fence
 SET client_min_messages = warning;
 CREATE EXTENSION orla CASCADE;
-\i test/fixtures/tenants.sql
+\i test/fixtures/signed_in.sql
 RESET client_min_messages;
 -- what a client is shown of a plan
 CREATE FUNCTION test.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql
@@ -18,7 +19,7 @@ CREATE FUNCTION test.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql
 -- EXPLAIN
 -- ---------------------------------------------------------------------------
 -- no costs and no estimates, however they are asked for
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 EXPLAIN SELECT * FROM orla.content_library WHERE title = 'ben''s';
@@ -26,10 +27,9 @@ EXPLAIN (COSTS ON) SELECT title FROM orla.content_library;
 EXPLAIN (COSTS) SELECT title FROM orla.content_library;
 EXPLAIN (COSTS OFF, COSTS ON) SELECT title FROM orla.content_library;
 EXPLAIN VERBOSE SELECT title FROM orla.content_library;
-SELECT p FROM test.plan('EXPLAIN (FORMAT JSON) SELECT title FROM orla.content_library') AS p
- WHERE p ~ 'Rows|Cost|Width';
 PREPARE q AS SELECT title FROM orla.content_library;
 EXPLAIN EXECUTE q;
+EXPLAIN (FORMAT YAML) SELECT title FROM orla.content_library;
 EXPLAIN UPDATE orla.content_library SET title = 'x';
 EXPLAIN DECLARE c CURSOR FOR SELECT title FROM orla.content_library;
 EXPLAIN CREATE TEMP TABLE t AS SELECT title FROM orla.content_library;
@@ -48,17 +48,17 @@ DO $$ BEGIN EXECUTE 'EXPLAIN ANALYZE SELECT * FROM orla.content_library'; END $$
 SELECT * FROM test.plan('EXPLAIN (ANALYZE) SELECT * FROM orla.content_library');
 EXPLAIN ANALYZE SELECT 1 \; SELECT 2;
 -- for each role, and through each other
-SET SESSION AUTHORIZATION test_http;
+SET SESSION AUTHORIZATION regress_orla_http;
 EXPLAIN ANALYZE SELECT 1;
 SET ROLE orla_anon;
 EXPLAIN ANALYZE SELECT 1;
 RESET ROLE;
-SET SESSION AUTHORIZATION test_gateway;
+SET SESSION AUTHORIZATION regress_orla_gateway;
 EXPLAIN ANALYZE SELECT 1;
-SET SESSION AUTHORIZATION test_analyst;
+SET SESSION AUTHORIZATION regress_orla_analyst;
 EXPLAIN ANALYZE SELECT * FROM orla.content_library;
 EXPLAIN SELECT * FROM orla.content_library;
-SET SESSION AUTHORIZATION test_operator;
+SET SESSION AUTHORIZATION regress_orla_operator;
 EXPLAIN ANALYZE SELECT 1;
 RESET SESSION AUTHORIZATION;
 SET ROLE orla_user;
@@ -69,10 +69,10 @@ RESET ROLE;
 -- a definer function of somebody exempt does not lend it to the login
 CREATE FUNCTION test.plan_as_owner(statement text) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER
     AS $$ BEGIN RETURN QUERY EXECUTE statement; END $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT * FROM test.plan_as_owner('EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT * FROM orla.content_library');
 -- who is not under the fence is not held up
-SET SESSION AUTHORIZATION test_stranger;
+SET SESSION AUTHORIZATION regress_orla_stranger;
 EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT 1;
 RESET SESSION AUTHORIZATION;
 EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF) SELECT count(*) FROM orla.content_library;
@@ -80,7 +80,7 @@ EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF) SELECT count(*) FROM orla.
 -- ---------------------------------------------------------------------------
 -- Plans printed by the server
 -- ---------------------------------------------------------------------------
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SET debug_print_plan = on;
 SET client_min_messages = log;
 SELECT title FROM orla.content_library;
@@ -101,7 +101,7 @@ END
 $$;
 CREATE FUNCTION test.queries_as_owner() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
     AS $$ BEGIN RETURN (SELECT count(*) FROM orla.content_library); END $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT title FROM orla.content_library WHERE test.louder() = 1;
 SET client_min_messages = notice;
 RESET debug_print_plan;
@@ -119,16 +119,16 @@ DECLARE c CURSOR WITH HOLD FOR SELECT title FROM orla.content_library;
 ROLLBACK;
 DECLARE c INSENSITIVE SCROLL CURSOR WITH HOLD FOR SELECT 1;
 DO $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT 1'; END $$;
-SET SESSION AUTHORIZATION test_analyst;
+SET SESSION AUTHORIZATION regress_orla_analyst;
 DECLARE c CURSOR WITH HOLD FOR SELECT title FROM orla.content_library;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 DECLARE c CURSOR WITHOUT HOLD FOR SELECT title FROM orla.content_library;
 FETCH 1 FROM c;
 COMMIT;
 SELECT count(*) FROM pg_cursors;
-SET SESSION AUTHORIZATION test_stranger;
+SET SESSION AUTHORIZATION regress_orla_stranger;
 BEGIN;
 DECLARE c CURSOR WITH HOLD FOR SELECT 1 AS one;
 COMMIT;
@@ -138,7 +138,7 @@ CLOSE c;
 -- ---------------------------------------------------------------------------
 -- Locks that shut the other tenants out
 -- ---------------------------------------------------------------------------
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 LOCK TABLE orla.content_library;
 ROLLBACK;
@@ -162,32 +162,33 @@ COMMIT;
 -- Roles that several share
 -- ---------------------------------------------------------------------------
 -- settings that later sessions would begin with, and a password
-ALTER ROLE test_tenant SET search_path = evil;
+ALTER ROLE regress_orla_tenant SET search_path = evil;
 ALTER ROLE CURRENT_USER IN DATABASE orla_fence SET statement_timeout = '1ms';
 ALTER ROLE SESSION_USER RESET ALL;
-ALTER ROLE test_tenant PASSWORD 'x';
+ALTER ROLE regress_orla_tenant PASSWORD 'x';
 SET ROLE orla_user;
 ALTER ROLE orla_user SET statement_timeout = '1ms';
 ALTER ROLE orla_user PASSWORD 'x';
 RESET ROLE;
-SET SESSION AUTHORIZATION test_http;
-ALTER ROLE test_http SET role = orla_user;
+SET SESSION AUTHORIZATION regress_orla_http;
+ALTER ROLE regress_orla_http SET role = orla_user;
 SET ROLE orla_anon;
 ALTER ROLE orla_anon SET role = orla_user;
 RESET ROLE;
-SET SESSION AUTHORIZATION test_gateway;
-ALTER ROLE test_gateway SET search_path = evil;
+SET SESSION AUTHORIZATION regress_orla_gateway;
+ALTER ROLE regress_orla_gateway SET search_path = evil;
 -- an analyst's and an operator's logins are their own, orla's roles are not
-SET SESSION AUTHORIZATION test_analyst;
-ALTER ROLE test_analyst SET orla.narrow_to = 'aaaaaaaa-0000-4000-8000-000000000001';
-ALTER ROLE test_analyst RESET orla.narrow_to;
+SET SESSION AUTHORIZATION regress_orla_analyst;
+ALTER ROLE regress_orla_analyst SET orla.narrow_to = 'aaaaaaaa-0000-4000-8000-000000000001';
+ALTER ROLE regress_orla_analyst RESET orla.narrow_to;
 SET ROLE orla_analyst;
 ALTER ROLE orla_analyst SET statement_timeout = '1ms';
-SET SESSION AUTHORIZATION test_operator;
+SET SESSION AUTHORIZATION regress_orla_operator;
 SET ROLE orla_admin;
 ALTER ROLE orla_admin SET statement_timeout = '1ms';
 RESET SESSION AUTHORIZATION;
-SELECT count(*) AS settings_left FROM pg_db_role_setting;
+SELECT count(*) AS settings_left FROM pg_db_role_setting
+ WHERE setrole::regrole::text ~ '^(regress_)?orla';
 -- a role that drops what it owns keeps its policies and its rights
 CREATE TABLE test.before AS
     SELECT polrelid::regclass::text AS t, polname, polpermissive, polroles::regrole[] AS roles, pg_get_expr(polqual, polrelid) AS expression FROM pg_policy;
@@ -222,12 +223,12 @@ ALTER EXTENSION orla DROP TABLE orla.published_posts;
 DROP TABLE orla.published_posts CASCADE;
 ROLLBACK;
 -- nobody insists but a superuser
-SET SESSION AUTHORIZATION test_operator;
+SET SESSION AUTHORIZATION regress_orla_operator;
 SET orla.allow_drop = on;
 RESET SESSION AUTHORIZATION;
 SELECT count(*) AS users FROM orla.users;
 -- all is there, and works
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT orla.authenticate(:'ada_token') \; SELECT test.seen();
 RESET SESSION AUTHORIZATION;
 -- in a session that has not used orla before
@@ -253,6 +254,6 @@ SELECT count(*) AS roles FROM pg_roles WHERE rolname IN ('orla_anon', 'orla_user
 CREATE EXTENSION orla CASCADE;
 SELECT count(*) AS users FROM orla.users;
 
-\i test/fixtures/tenants_end.sql
-\c contrib_regression
+\i test/fixtures/signed_in_end.sql
+\c :previous
 DROP DATABASE orla_fence;

@@ -4,17 +4,18 @@
 --
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+\set previous :DBNAME
 CREATE DATABASE orla_tenant;
 \c orla_tenant
 SET client_min_messages = warning;
 CREATE EXTENSION orla CASCADE;
-\i test/fixtures/tenants.sql
+\i test/fixtures/signed_in.sql
 RESET client_min_messages;
 
 -- ---------------------------------------------------------------------------
 -- Nobody sees nothing, without an error
 -- ---------------------------------------------------------------------------
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SHOW orla.tenant;
 SELECT orla.current_tenant() IS NULL AS nobody, orla.current_claims() IS NULL AS no_claims, test.seen();
 SELECT orla.require_tenant();
@@ -91,6 +92,8 @@ COMMIT;
 SET orla.tenant = '';
 RESET orla.tenant;
 DISCARD ALL;
+-- which gave the session back to its login
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.seen();
 
 -- ---------------------------------------------------------------------------
@@ -140,7 +143,7 @@ COMMIT;
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION test.fail_as(token text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog
     AS $$ BEGIN PERFORM set_config('orla.tenant', token, true); RAISE EXCEPTION 'failed half way'; END $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 SELECT test.fail_as(:'ada_token');
@@ -253,7 +256,7 @@ RESET plan_cache_mode;
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION test.titles() RETURNS SETOF text LANGUAGE plpgsql STABLE
     AS $$ BEGIN RETURN QUERY SELECT title FROM orla.content_library ORDER BY 1; END $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SET plan_cache_mode = force_generic_plan;
 SELECT orla.authenticate(:'ada_token') \; SELECT * FROM test.titles();
 SELECT orla.authenticate(:'ben_token') \; SELECT * FROM test.titles();
@@ -273,7 +276,7 @@ ANALYZE orla.content_library;
 -- who is asked, and where: a worker or the leader
 CREATE FUNCTION test.in_worker() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT leader_pid IS NOT NULL FROM pg_stat_get_activity(pg_backend_pid()) $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SET min_parallel_table_scan_size = 0;
 SET min_parallel_index_scan_size = 0;
 SET parallel_setup_cost = 0;
@@ -301,14 +304,14 @@ SELECT orla.authenticate(:'ben_token');
 SELECT count(*), count(DISTINCT user_id), min(user_id::text) FROM orla.content_library;
 COMMIT;
 -- a login that steps into the role
-SET SESSION AUTHORIZATION test_http;
+SET SESSION AUTHORIZATION regress_orla_http;
 BEGIN;
 SET LOCAL ROLE orla_user;
 SELECT orla.authenticate(:'ada_token');
 SELECT count(*), count(DISTINCT user_id) FROM orla.content_library;
 COMMIT;
 -- an analyst's grants are hers in workers, too
-SET SESSION AUTHORIZATION test_analyst;
+SET SESSION AUTHORIZATION regress_orla_analyst;
 EXPLAIN (COSTS OFF) SELECT count(*), count(DISTINCT user_id) FROM orla.content_library;
 SELECT count(*), count(DISTINCT user_id) FROM orla.content_library;
 SET orla.narrow_to = 'bbbbbbbb-0000-4000-8000-000000000002';
@@ -322,7 +325,7 @@ RESET enable_indexonlyscan;
 SELECT set_config(name, CASE name WHEN 'force_parallel_mode' THEN 'regress' ELSE 'regress' END, false) AS forced
   FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT count(*), count(DISTINCT user_id) FROM orla.content_library;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 SELECT orla.current_tenant(), orla.require_tenant(), orla.current_claims() ->> 'sub' AS sub;
@@ -341,7 +344,7 @@ DELETE FROM orla.content_library WHERE title ~ '^(ada|ben) ';
 -- ---------------------------------------------------------------------------
 -- SET ROLE and SECURITY DEFINER
 -- ---------------------------------------------------------------------------
-SET SESSION AUTHORIZATION test_http;
+SET SESSION AUTHORIZATION regress_orla_http;
 BEGIN;
 SET LOCAL ROLE orla_anon;
 SELECT orla.authenticate(:'ada_token');
@@ -371,7 +374,7 @@ ALTER FUNCTION test.seen_by_owner() OWNER TO orla_service;
 CREATE FUNCTION test.become(token text) RETURNS uuid LANGUAGE sql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $$ SELECT orla.authenticate(token) $$;
 ALTER FUNCTION test.become(text) OWNER TO orla_service;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.seen_by_owner();
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -418,7 +421,7 @@ BEGIN
     END LOOP;
 END
 $$;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 CALL test.commits('', :'ada_token', :'ben_token');
 SELECT test.seen();
 
@@ -427,12 +430,12 @@ SELECT test.seen();
 -- ---------------------------------------------------------------------------
 RESET SESSION AUTHORIZATION;
 CREATE TABLE test.written (title text);
-GRANT INSERT ON test.written TO test_tenant;
+GRANT INSERT ON test.written TO regress_orla_tenant;
 CREATE FUNCTION test.tell() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN RAISE NOTICE 'deferred: %', test.seen(); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER tell AFTER INSERT ON test.written
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION test.tell();
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 INSERT INTO test.written VALUES ('x');
@@ -456,17 +459,17 @@ SET orla.tenant = 'a', 'b';
 SELECT set_config('ORLA.Tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 UPDATE pg_settings SET setting = 'aaaaaaaa-0000-4000-8000-000000000001' WHERE name = 'orla.tenant';
 -- by defaults of a role, a database, the server
-ALTER ROLE test_tenant SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
+ALTER ROLE regress_orla_tenant SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 ALTER ROLE CURRENT_USER IN DATABASE orla_tenant SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 RESET SESSION AUTHORIZATION;
-ALTER ROLE test_gateway SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
+ALTER ROLE regress_orla_gateway SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 ALTER ROLE ALL SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 ALTER DATABASE orla_tenant SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 ALTER SYSTEM SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 -- not even of somebody who is proven
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
-ALTER ROLE test_gateway SET orla.tenant FROM CURRENT;
+ALTER ROLE regress_orla_gateway SET orla.tenant FROM CURRENT;
 ROLLBACK;
 SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%orla.tenant%';
 -- by a function's SET clause
@@ -484,9 +487,9 @@ CREATE FUNCTION test.as_ada_for_ben(token text) RETURNS text LANGUAGE plpgsql
     AS $$ BEGIN PERFORM orla.authenticate(token); RETURN test.seen(); END $$;
 UPDATE pg_proc SET proconfig = ARRAY['orla.tenant=aaaaaaaa-0000-4000-8000-000000000001']
  WHERE pronamespace = 'test'::regnamespace AND proname LIKE 'as\_ada%';
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.as_ada();
-SET SESSION AUTHORIZATION test_gateway;
+SET SESSION AUTHORIZATION regress_orla_gateway;
 SELECT test.as_ada();
 SHOW orla.tenant;
 BEGIN;
@@ -503,7 +506,7 @@ SELECT test.as_ada_for_ben(:'ada_token');
 RESET SESSION AUTHORIZATION;
 UPDATE pg_proc SET proconfig = ARRAY['orla.tenant=' || :'ada_token']
  WHERE pronamespace = 'test'::regnamespace AND proname LIKE 'as\_ada%';
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.as_ada();
 SELECT orla.current_tenant() IS NULL AS nobody, test.seen();
 RESET SESSION AUTHORIZATION;
@@ -512,7 +515,7 @@ DROP FUNCTION test.as_ada(), test.as_ada_for_ben(text);
 -- ---------------------------------------------------------------------------
 -- A gateway is believed; nobody else, whatever role it takes
 -- ---------------------------------------------------------------------------
-SET SESSION AUTHORIZATION test_gateway;
+SET SESSION AUTHORIZATION regress_orla_gateway;
 BEGIN;
 SELECT set_config('orla.tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 SELECT orla.current_tenant(), orla.current_claims(), test.seen();
@@ -539,11 +542,11 @@ COMMIT;
 SELECT orla.authenticate('aaaaaaaa-0000-4000-8000-000000000001');
 -- neither the role nor a definer of it is the login
 RESET SESSION AUTHORIZATION;
-GRANT orla_gateway TO test_stranger;
+GRANT orla_gateway TO regress_orla_stranger;
 CREATE FUNCTION test.name_tenant(t uuid) RETURNS text LANGUAGE sql SECURITY DEFINER
     AS $$ SELECT set_config('orla.tenant', t::text, true) $$;
-ALTER FUNCTION test.name_tenant(uuid) OWNER TO test_stranger;
-SET SESSION AUTHORIZATION test_tenant;
+ALTER FUNCTION test.name_tenant(uuid) OWNER TO regress_orla_stranger;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.name_tenant(:ada);
 RESET SESSION AUTHORIZATION;
 BEGIN;
@@ -552,15 +555,15 @@ SELECT set_config('orla.tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 ROLLBACK;
 SELECT set_config('orla.tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 -- membership by way of another role counts, and ends when it ends
-CREATE ROLE test_layer;
-GRANT orla_gateway TO test_layer;
-REVOKE orla_gateway FROM test_stranger;
-GRANT test_layer TO test_stranger;
-SET SESSION AUTHORIZATION test_stranger;
+CREATE ROLE regress_orla_layer;
+GRANT orla_gateway TO regress_orla_layer;
+REVOKE orla_gateway FROM regress_orla_stranger;
+GRANT regress_orla_layer TO regress_orla_stranger;
+SET SESSION AUTHORIZATION regress_orla_stranger;
 SELECT set_config('orla.tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 RESET SESSION AUTHORIZATION;
-DROP ROLE test_layer;
-SET SESSION AUTHORIZATION test_stranger;
+DROP ROLE regress_orla_layer;
+SET SESSION AUTHORIZATION regress_orla_stranger;
 SELECT set_config('orla.tenant', 'aaaaaaaa-0000-4000-8000-000000000001', true);
 -- a stranger with a good token has proven who she is, and has no rights
 BEGIN;
@@ -575,22 +578,22 @@ SELECT orla.authenticate(:'ada_token');
 -- ---------------------------------------------------------------------------
 RESET SESSION AUTHORIZATION;
 UPDATE orla.users SET is_active = false WHERE id = :ada;
-SET SESSION AUTHORIZATION test_gateway;
+SET SESSION AUTHORIZATION regress_orla_gateway;
 SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 SELECT orla.authenticate(:'ada_token');
 RESET SESSION AUTHORIZATION;
 UPDATE orla.users SET is_active = true WHERE id = :ada;
 DELETE FROM orla.users WHERE id = :ada;
-SET SESSION AUTHORIZATION test_gateway;
+SET SESSION AUTHORIZATION regress_orla_gateway;
 SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 SELECT orla.authenticate(:'ada_token');
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT orla.authenticate(:'ada_token');
 BEGIN;
 SELECT orla.authenticate(:'ben_token');
 SELECT test.seen();
 COMMIT;
 
-\i test/fixtures/tenants_end.sql
-\c contrib_regression
+\i test/fixtures/signed_in_end.sql
+\c :previous
 DROP DATABASE orla_tenant;

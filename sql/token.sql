@@ -3,11 +3,12 @@
 --
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+\set previous :DBNAME
 CREATE DATABASE orla_token;
 \c orla_token
 SET client_min_messages = warning;
 CREATE EXTENSION orla CASCADE;
-\i test/fixtures/tenants.sql
+\i test/fixtures/signed_in.sql
 RESET client_min_messages;
 
 -- What comes of a token: who it proves, or the refusal without the token in it.
@@ -273,12 +274,12 @@ SELECT r.rolname, has_function_privilege(r.oid, 'orla.sign_jwt(jsonb)', 'EXECUTE
   FROM pg_roles r
  WHERE r.rolname IN ('orla_anon', 'orla_user', 'orla_analyst', 'orla_gateway', 'orla_admin', 'orla_service')
  ORDER BY 1;
-SET SESSION AUTHORIZATION test_tenant;
+SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT orla.sign_jwt('{}');
 SELECT orla.verify_jwt('x');
-SET SESSION AUTHORIZATION test_operator;
+SET SESSION AUTHORIZATION regress_orla_operator;
 SELECT orla.sign_jwt('{}');
 
-\i test/fixtures/tenants_end.sql
-\c contrib_regression
+\i test/fixtures/signed_in_end.sql
+\c :previous
 DROP DATABASE orla_token;

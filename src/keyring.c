@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -134,7 +135,7 @@ raise_damaged(const Loaded *into, const char *problem, int line)
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 into->is_command
 			 ? errmsg("output of orla.keyring_command is not a keyring")
-			 : errmsg("keyring file \"%s\" is damaged", into->source),
+			 : errmsg("keyring file \"%s\" is damaged", orla_keyring_shown(into->source)),
 			 errdetail("Line %d: %s", line, problem),
 			 errhint("Restore it from a backup; without its keys nothing sealed can be opened.")));
 }
@@ -358,7 +359,7 @@ raise_missing(const char *path, const char *expected_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("keyring file \"%s\" does not exist", path),
+			 errmsg("keyring file \"%s\" does not exist", orla_keyring_shown(path)),
 			 expected_id != NULL
 			 ? errdetail("This database needs keyring %s: without it nobody can sign in and nothing sealed can be opened.", expected_id)
 			 : errdetail("Without a keyring nobody can sign in."),
@@ -461,11 +462,18 @@ orla_keyring_find(const OrlaKeyring *ring, OrlaKeyUse use, const char *id, size_
 
 /* ---- what SQL calls ----------------------------------------------------- */
 
-/* orla.open_keyring() → text: opens or makes the ring, returns its id */
+/*
+ * orla.open_keyring() → text: opens or makes the ring, returns its id.  None
+ * is made where one is missing that this database was used with.
+ */
 Datum
 orla_open_keyring(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(orla_keyring_open(NULL, true)->id));
+	const OrlaKeyring *ring = orla_keyring_own();
+
+	if (ring == NULL)
+		ring = orla_keyring_open(NULL, !XactReadOnly);
+	PG_RETURN_TEXT_P(cstring_to_text(ring->id));
 }
 
 /*

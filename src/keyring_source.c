@@ -39,6 +39,17 @@ orla_keyring_path(void)
 		: psprintf("%s/%s", DataDir, orla_keyring_file);
 }
 
+/*
+ * The server's own folders are for superusers to know.  A process that works
+ * for somebody else is a superuser's only by the way it was started.
+ */
+const char *
+orla_keyring_shown(const char *path)
+{
+	return superuser_arg(GetSessionUserId()) && !IsBackgroundWorker
+		? path : last_dir_separator(path) + 1;
+}
+
 static void
 fill_stamp(const struct stat *st, OrlaFileStamp *stamp)
 {
@@ -55,7 +66,8 @@ raise_file_error(const char *path, const char *what)
 {
 	ereport(ERROR,
 			(errcode_for_file_access(),
-			 errmsg("could not %s keyring file \"%s\": %m", what, path)));
+			 errmsg("could not %s keyring file \"%s\": %m", what,
+					orla_keyring_shown(path))));
 }
 
 bool
@@ -63,7 +75,7 @@ orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
 {
 	struct stat st;
 
-	if (stat(path, &st) != 0)
+	if (lstat(path, &st) != 0)
 	{
 		if (errno == ENOENT)
 			return false;
@@ -73,31 +85,44 @@ orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
 	return true;
 }
 
+/* Rotating would replace the link and leave what it leads to as it is. */
+static void
+raise_link(const char *path)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("keyring file \"%s\" is refused", orla_keyring_shown(path)),
+			 errdetail("It is a symbolic link."),
+			 errhint("Let orla.keyring_file name the file itself.")));
+}
+
 /* Keys that somebody else may read are keys that somebody else has. */
 static void
 check_access(const char *path, const struct stat *st)
 {
+	const char *shown = orla_keyring_shown(path);
+
 	if (!S_ISREG(st->st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("keyring file \"%s\" is not a regular file", path)));
+				 errmsg("keyring file \"%s\" is not a regular file", shown)));
 	if (st->st_uid != geteuid())
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("keyring file \"%s\" is refused", path),
+				 errmsg("keyring file \"%s\" is refused", shown),
 				 errdetail("It does not belong to the user that the server runs as."),
 				 errhint("Give it to that user with chown.")));
 	if (st->st_mode & (S_IRWXG | S_IRWXO))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("keyring file \"%s\" is refused", path),
+				 errmsg("keyring file \"%s\" is refused", shown),
 				 errdetail("Others than its owner have access to it: its mode is %04o.",
 						   (unsigned int) (st->st_mode & 07777)),
 				 errhint("Use chmod 600, then orla.rotate_keys(): others may have read the keys.")));
 	if (st->st_size > ORLA_KEYRING_TEXT_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("keyring file \"%s\" is refused", path),
+				 errmsg("keyring file \"%s\" is refused", shown),
 				 errdetail("It is larger than a keyring can be.")));
 }
 
@@ -108,12 +133,14 @@ orla_keyring_read_file(const char *path, size_t *len, OrlaFileStamp *stamp)
 	char	   *text;
 	ssize_t		got;
 	size_t		have = 0;
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | PG_BINARY);
 
 	if (fd < 0)
 	{
 		if (errno == ENOENT)
 			return NULL;
+		if (errno == ELOOP)
+			raise_link(path);
 		raise_file_error(path, "open");
 	}
 	if (fstat(fd, &st) != 0)
@@ -136,11 +163,18 @@ orla_keyring_read_file(const char *path, size_t *len, OrlaFileStamp *stamp)
 	return text;
 }
 
-/* In the child: output to the pipe, everything else closed by exec. */
+/*
+ * In the child.  Its standard error stays the server log; it gets nothing to
+ * read, and dies of a closed pipe, which the server ignores.
+ */
 static void
 run_command(int output)
 {
+	int			nothing = open("/dev/null", O_RDONLY);
+
 	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);
+	dup2(nothing, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	execl("/bin/sh", "sh", "-c", orla_keyring_command, (char *) NULL);
 	_exit(127);
@@ -156,26 +190,34 @@ raise_command_error(const char *detail)
 			 errhint("It must print the keyring and end with status 0; its error output is in the server log.")));
 }
 
+/* A reason to wait no longer, NULL when there is none. */
+static const char *
+out_of_patience(TimestampTz give_up)
+{
+	if (GetCurrentTimestamp() > give_up)
+		return "It did not end in time.";
+	if (QueryCancelPending || ProcDiePending)
+		return "It was cancelled.";
+	return NULL;
+}
+
 /*
  * Reads until the command closes its output.  NULL when all went well; else
  * what went wrong.  Raises nothing, for the child must be waited for.
  */
 static const char *
-read_output(int fd, char *text, size_t *len)
+read_output(int fd, char *text, size_t *len, TimestampTz give_up)
 {
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  COMMAND_TIMEOUT_MS);
 	struct pollfd waiting = {fd, POLLIN, 0};
 
 	*len = 0;
 	for (;;)
 	{
+		const char *problem = out_of_patience(give_up);
 		ssize_t		got;
 
-		if (GetCurrentTimestamp() > give_up)
-			return "It did not end in time.";
-		if (QueryCancelPending || ProcDiePending)
-			return "It was cancelled.";
+		if (problem != NULL)
+			return problem;
 		if (poll(&waiting, 1, COMMAND_POLL_MS) <= 0)
 			continue;
 		got = read(fd, text + *len, ORLA_KEYRING_TEXT_MAX + 1 - *len);
@@ -190,38 +232,73 @@ read_output(int fd, char *text, size_t *len)
 	}
 }
 
+/* With all that it has started. */
+static void
+end_command(pid_t child)
+{
+	(void) kill(-child, SIGKILL);
+	(void) kill(child, SIGKILL);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* Likewise waits for its end, which need not come with its output's. */
+static const char *
+await_end(pid_t child, TimestampTz give_up)
+{
+	const char *problem = NULL;
+	int			status = 0;
+	pid_t		ended;
+
+	while ((ended = waitpid(child, &status, WNOHANG)) == 0 &&
+		   (problem = out_of_patience(give_up)) == NULL)
+		pg_usleep(1000L);
+	if (problem != NULL)
+		end_command(child);
+	else if (!(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		problem = "Its exit status is not 0.";
+	return problem;
+}
+
+static pid_t
+start_command(int *output)
+{
+	int			ends[2];
+	pid_t		child = -1;
+
+	if (pipe2(ends, O_CLOEXEC) == 0)
+	{
+		child = fork();
+		if (child == 0)
+			run_command(ends[1]);
+		close(ends[1]);
+		*output = ends[0];
+		if (child < 0)
+			close(ends[0]);
+	}
+	if (child < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not run orla.keyring_command: %m")));
+	return child;
+}
+
 char *
 orla_keyring_read_command(size_t *len)
 {
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  COMMAND_TIMEOUT_MS);
 	char	   *text = palloc(ORLA_KEYRING_TEXT_MAX + 2);
 	const char *problem;
-	int			ends[2];
-	int			status = 0;
-	pid_t		child;
+	int			output;
+	pid_t		child = start_command(&output);
 
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		ereport(ERROR, (errmsg("could not run orla.keyring_command: %m")));
-	child = fork();
-	if (child == 0)
-		run_command(ends[1]);
-	close(ends[1]);
-	if (child < 0)
-	{
-		close(ends[0]);
-		ereport(ERROR, (errmsg("could not run orla.keyring_command: %m")));
-	}
-
-	problem = read_output(ends[0], text, len);
-	close(ends[0]);
-	if (problem != NULL)
-	{
-		(void) kill(-child, SIGKILL);
-		(void) kill(child, SIGKILL);
-	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (problem == NULL && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		problem = "Its exit status is not 0.";
+	problem = read_output(output, text, len, give_up);
+	close(output);
+	if (problem == NULL)
+		problem = await_end(child, give_up);
+	else
+		end_command(child);
 	if (problem != NULL)
 	{
 		explicit_bzero(text, *len);
@@ -313,7 +390,8 @@ orla_keyring_lock(const char *path)
 		if (GetCurrentTimestamp() > give_up)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another process is changing keyring file \"%s\"", path)));
+					 errmsg("another process is changing keyring file \"%s\"",
+							orla_keyring_shown(path))));
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(LOCK_RETRY_MS * 1000L);
 	}

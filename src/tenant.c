@@ -120,7 +120,7 @@ session_problem(const OrlaIdentity *identity)
 	if (session.expires_at <= GetCurrentTimestamp())
 		return "The session has expired.";
 	if (session.generation != identity->generation)
-		return "The token is of an earlier generation of its session.";
+		return "The token is of another generation of its session.";
 	if (!orla_rows_user_is_active(&identity->user_id))
 		return "The account is not active.";
 	return NULL;
@@ -443,6 +443,10 @@ orla_authenticate(PG_FUNCTION_ARGS)
 	orla_tenant_authenticate(token);
 	explicit_bzero(token, strlen(token));
 	if (!bound)
-		elog(ERROR, "authentication bound no tenant");
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("orla.tenant cannot be set here"),
+				 errdetail("A function that is running has a SET clause for it."),
+				 errhint("Take the clause away with ALTER FUNCTION … RESET orla.tenant.")));
 	PG_RETURN_UUID_P(&tenant);
 }
