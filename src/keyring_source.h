@@ -22,13 +22,16 @@ typedef struct OrlaFileStamp
 /* orla.keyring_file as an absolute path, palloc'd. */
 extern char *orla_keyring_path(void);
 
+/* The path as far as an error message may show it. */
+extern const char *orla_keyring_shown(const char *path);
+
 /* False when there is no such file; other errors are raised. */
 extern bool orla_keyring_stat(const char *path, OrlaFileStamp *stamp);
 
 /*
  * The bytes of the file, palloc'd, to be wiped by the caller; NULL when there
- * is no such file.  Raises when others than the server's user may read it, or
- * it is not the server's user's.
+ * is no such file.  Raises when others than the server's user may read it, it
+ * is not the server's user's, or it is a symbolic link.
  */
 extern char *orla_keyring_read_file(const char *path, size_t *len, OrlaFileStamp *stamp);
 
