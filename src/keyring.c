@@ -476,20 +476,62 @@ orla_open_keyring(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(ring->id));
 }
 
+/* Old keys for signing open nothing; their tokens have expired. */
+static void
+drop_retired(OrlaKeyringText *text, int64 now)
+{
+	int			kept = 0;
+	int			i;
+
+	for (i = 0; i < text->nkeys; i++)
+	{
+		const OrlaKeyText *key = &text->keys[i];
+
+		if (key->use != ORLA_KEY_SIGN || key->retire_at == 0 || key->retire_at > now)
+			text->keys[kept++] = *key;
+	}
+	text->nkeys = kept;
+}
+
+/* What may be told of some keys of the ring. */
+static Datum
+keys_as_jsonb(const OrlaKeyring *ring, int from)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (i = from; ring != NULL && i < ring->nkeys; i++)
+	{
+		const OrlaKey *key = &ring->keys[i];
+
+		appendStringInfo(&json,
+						 "%s{\"use\":\"%s\",\"key_id\":\"%s\",\"alg\":\"%s\",\"created_at\":" INT64_FORMAT
+						 ",\"active_from\":" INT64_FORMAT ",\"retire_at\":" INT64_FORMAT "}",
+						 i > from ? "," : "", orla_key_use_name(key->use), key->id,
+						 orla_key_alg_name(key->use, key->alg), key->created_at,
+						 key->active_from, key->retire_at);
+	}
+	appendStringInfoChar(&json, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
 /*
- * orla.rotate_keyring() → void: a new key for each use.  The new signing key
- * waits orla.key_activation_delay, so that layers that verify learn of it
- * first; the old one stays as long as tokens that it has signed may live.
+ * orla.rotate_keyring() → jsonb: adds a key for each use and tells of them.
+ * The new signing key waits orla.key_activation_delay, so that layers that
+ * verify learn of it first; the old one stays as long as tokens that it has
+ * signed may live.
  */
 Datum
 orla_rotate_keyring(PG_FUNCTION_ARGS)
 {
 	int64		now = (int64) time(NULL);
 	int64		active_from = now + orla_key_activation_delay;
-	const OrlaKeyring *ring;
 	OrlaKeyringText *text;
 	char	   *path = orla_keyring_path();
 	int			lock;
+	int			old;
 	int			i;
 
 	if (orla_keyring_command[0] != '\0')
@@ -500,9 +542,11 @@ orla_rotate_keyring(PG_FUNCTION_ARGS)
 				 errhint("Rotate them where the command gets them from, then reload the configuration.")));
 	(void) orla_keyring_require();
 	lock = orla_keyring_lock(path);
-	ring = orla_keyring_require();	/* as the last holder of the lock left it */
-	text = ring_as_text(ring);
-	for (i = 0; i < ring->nkeys; i++)
+	/* as the last holder of the lock left it */
+	text = ring_as_text(orla_keyring_require());
+	drop_retired(text, now);
+	old = text->nkeys;
+	for (i = 0; i < old; i++)
 	{
 		if (text->keys[i].use == ORLA_KEY_SIGN && text->keys[i].retire_at == 0)
 			text->keys[i].retire_at = active_from + orla_access_token_lifetime + RETIRE_MARGIN_S;
@@ -510,34 +554,16 @@ orla_rotate_keyring(PG_FUNCTION_ARGS)
 	add_key(text, ORLA_KEY_SEAL, now, now);
 	add_key(text, ORLA_KEY_SIGN, now, active_from);
 	add_key(text, ORLA_KEY_MAC, now, now);
-	write_ring(path, text, ring->nkeys, true);
+	write_ring(path, text, old, true);
 	orla_keyring_unlock(lock);
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(keys_as_jsonb(orla_keyring_require(), old));
 }
 
 /* orla.keyring_keys() → jsonb: what may be told of the keys */
 Datum
 orla_keyring_keys(PG_FUNCTION_ARGS)
 {
-	const OrlaKeyring *ring = orla_keyring_own();
-	StringInfoData json;
-	int			i;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
-	for (i = 0; ring != NULL && i < ring->nkeys; i++)
-	{
-		const OrlaKey *key = &ring->keys[i];
-
-		appendStringInfo(&json,
-						 "%s{\"use\":\"%s\",\"key_id\":\"%s\",\"alg\":\"%s\",\"created_at\":" INT64_FORMAT
-						 ",\"active_from\":" INT64_FORMAT ",\"retire_at\":" INT64_FORMAT "}",
-						 i > 0 ? "," : "", orla_key_use_name(key->use), key->id,
-						 orla_key_alg_name(key->use, key->alg), key->created_at,
-						 key->active_from, key->retire_at);
-	}
-	appendStringInfoChar(&json, ']');
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	PG_RETURN_DATUM(keys_as_jsonb(orla_keyring_own(), 0));
 }
 
 /* orla_api.jwks() → jsonb: the public keys (RFC 7517), none before first use */
