@@ -23,12 +23,17 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/opensslv.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "base64url.h"
 #include "crypto.h"
+
+#if OPENSSL_VERSION_NUMBER < 0x30000030L
+#error "OpenSSL 3.0.3 is needed: before, a used HMAC context keeps its state"
+#endif
 
 #define HS256_KEY_MIN	32
 #define HS256_KEY_MAX	1024
