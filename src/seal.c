@@ -4,8 +4,9 @@
  *
  * Each tenant has a data key of its own, kept in orla.tenant_keys wrapped by
  * the keyring: deleting the account destroys it, and with it what it sealed,
- * wherever copies lie.  The wrapped key is read and opened for every call; a
- * cache would keep a deleted tenant's key alive.
+ * wherever copies lie.  The wrapped key is read from its row for every call,
+ * so that a deleted key opens nothing from then on; the last few that were
+ * opened are remembered until the transaction ends.
  *
  * Keys that are used for something are derived from the key material by HMAC
  * with a label, so that one key never serves two algorithms or uses.
@@ -13,8 +14,10 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -43,6 +46,32 @@ typedef struct SealKey
 	uint8		id[ID_LEN];
 } SealKey;
 
+/* A data key that this transaction has opened, found by its wrapped form. */
+typedef struct OpenedKey
+{
+	pg_uuid_t	tenant;
+	uint8		wrapped[WRAPPED_LEN];
+	uint64		generation;		/* of the keyring; 0: empty */
+	SealKey		key;
+} OpenedKey;
+
+#define OPENED_KEYS		4
+
+static const char does_not_open[] = "could not open sealed value";
+static const char data_key_does_not_open[] = "could not open the data key of a tenant";
+
+static OpenedKey opened[OPENED_KEYS];
+static int	next_opened = 0;
+static bool wiping_registered = false;
+
+static void
+wipe_opened(XactEvent event, void *arg)
+{
+	if (next_opened != 0 || opened[0].generation != 0)
+		explicit_bzero(opened, sizeof(opened));
+	next_opened = 0;
+}
+
 static void
 random_or_raise(void *bytes, size_t n)
 {
@@ -61,21 +90,42 @@ derive(const uint8 *key, size_t len, const char *label, uint8 out[ORLA_SHA256_LE
 				 errmsg("could not derive a key")));
 }
 
-/* The key of the ring that wraps or sealed something. */
-static const OrlaKey *
-ring_key(const char *id)
+static void
+raise_does_not_open(const char *detail)
 {
-	const OrlaKeyring *ring = orla_keyring_require();
-	const OrlaKey *key = id == NULL ? orla_keyring_current(ring, ORLA_KEY_SEAL)
-		: orla_keyring_find(ring, ORLA_KEY_SEAL, id, strlen(id));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg_internal("%s", does_not_open),
+			 errdetail_internal("%s", detail)));
+}
+
+/* The key of the ring that new values and data keys are sealed with. */
+static const OrlaKey *
+newest_ring_key(void)
+{
+	const OrlaKey *key = orla_keyring_current(orla_keyring_require(), ORLA_KEY_SEAL);
+
+	if (key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the keyring has no active key for sealing"),
+				 errhint("Run orla.rotate_keys().")));
+	return key;
+}
+
+/* The key of the ring that sealed or wrapped something. */
+static const OrlaKey *
+ring_key(const OrlaKeyring *ring, const char *id, const char *problem)
+{
+	const OrlaKey *key = orla_keyring_find(ring, ORLA_KEY_SEAL, id, strlen(id));
 
 	if (key == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("the keyring lacks a key"),
-				 id == NULL ? errdetail("It has no active key for sealing.")
-				 : errdetail("What is to be opened was sealed under key \"%s\".", id),
-				 errhint("Use the keyring that this database was used with.")));
+				 errmsg_internal("%s", problem),
+				 errdetail("It was sealed under key \"%s\", which keyring %s does not have.",
+						   id, ring->id),
+				 errhint("Restore a keyring that has this key.")));
 	return key;
 }
 
@@ -111,10 +161,10 @@ wrap(const uint8 data_key[ORLA_AEAD_KEY_LEN], const pg_uuid_t *tenant, const Orl
 }
 
 static void
-unwrap(const bytea *wrapped, const char *key_id, const pg_uuid_t *tenant,
-	   uint8 data_key[ORLA_AEAD_KEY_LEN])
+unwrap(const OrlaKeyring *ring, const bytea *wrapped, const char *key_id,
+	   const pg_uuid_t *tenant, uint8 data_key[ORLA_AEAD_KEY_LEN])
 {
-	const OrlaKey *key = ring_key(key_id);
+	const OrlaKey *key = ring_key(ring, key_id, data_key_does_not_open);
 	const uint8 *nonce = (const uint8 *) VARDATA_ANY(wrapped);
 	char	   *aad = wrap_aad(tenant, key_id);
 	uint8		wrapping[ORLA_SHA256_LEN];
@@ -129,14 +179,53 @@ unwrap(const bytea *wrapped, const char *key_id, const pg_uuid_t *tenant,
 	if (!done)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not open the data key of a tenant"),
+				 errmsg_internal("%s", data_key_does_not_open),
 				 errdetail("The authentication tag does not match.")));
 }
 
-/* The tenant's data key; its id is derived, since it has none of its own. */
+/* The key that this wrapped form was opened to before, or NULL. */
+static const SealKey *
+find_opened(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation)
+{
+	int			i;
+
+	for (i = 0; i < OPENED_KEYS; i++)
+	{
+		if (opened[i].generation == generation &&
+			VARSIZE_ANY_EXHDR(wrapped) == WRAPPED_LEN &&
+			memcmp(opened[i].wrapped, VARDATA_ANY(wrapped), WRAPPED_LEN) == 0 &&
+			orla_uuid_equal(&opened[i].tenant, tenant))
+			return &opened[i].key;
+	}
+	return NULL;
+}
+
+static void
+remember(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation,
+		 const SealKey *key)
+{
+	OpenedKey  *entry = &opened[next_opened];
+
+	if (!wiping_registered)
+		RegisterXactCallback(wipe_opened, NULL);
+	wiping_registered = true;
+	next_opened = (next_opened + 1) % OPENED_KEYS;
+	entry->tenant = *tenant;
+	memcpy(entry->wrapped, VARDATA_ANY(wrapped), WRAPPED_LEN);
+	entry->generation = generation;
+	entry->key = *key;
+}
+
+/*
+ * The tenant's data key; its id is derived, since it has none of its own.
+ * Which ring wraps it is not asked: a key of any other ring has another id,
+ * and would not open it.
+ */
 static void
 tenant_seal_key(const pg_uuid_t *tenant, SealKey *key)
 {
+	const OrlaKeyring *ring = orla_keyring_open(NULL, false);
+	const SealKey *known;
 	char		key_id[ORLA_KEY_ID_LEN + 1];
 	uint8		id[ORLA_SHA256_LEN];
 	bytea	   *wrapped;
@@ -146,9 +235,16 @@ tenant_seal_key(const pg_uuid_t *tenant, SealKey *key)
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the tenant has no data key"),
 				 errdetail("There is no such account, or it was deleted and its key with it.")));
-	unwrap(wrapped, key_id, tenant, key->bytes);
-	derive(key->bytes, sizeof(key->bytes), "orla data key id", id);
-	memcpy(key->id, id, ID_LEN);
+	known = find_opened(tenant, wrapped, ring->generation);
+	if (known != NULL)
+		*key = *known;
+	else
+	{
+		unwrap(ring, wrapped, key_id, tenant, key->bytes);
+		derive(key->bytes, sizeof(key->bytes), "orla data key id", id);
+		memcpy(key->id, id, ID_LEN);
+		remember(tenant, wrapped, ring->generation, key);
+	}
 	pfree(wrapped);
 }
 
@@ -162,7 +258,8 @@ hex_digit(char c)
 static void
 instance_seal_key(const char *id, SealKey *key)
 {
-	const OrlaKey *from = ring_key(id);
+	const OrlaKey *from = id == NULL ? newest_ring_key()
+		: ring_key(orla_keyring_require(), id, does_not_open);
 	int			i;
 
 	derive(from->material, from->len, "orla instance seal", key->bytes);
@@ -173,10 +270,15 @@ instance_seal_key(const char *id, SealKey *key)
 static void
 print_id(const uint8 *id, char text[ORLA_KEY_HEX_LEN + 1])
 {
+	static const char digits[] = "0123456789abcdef";
 	int			i;
 
 	for (i = 0; i < ID_LEN; i++)
-		snprintf(text + 2 * i, 3, "%02x", id[i]);
+	{
+		text[2 * i] = digits[id[i] >> 4];
+		text[2 * i + 1] = digits[id[i] & 15];
+	}
+	text[ORLA_KEY_HEX_LEN] = '\0';
 }
 
 /* What a sealed value is bound to. */
@@ -217,15 +319,6 @@ orla_seal(const void *plain, size_t n, const pg_uuid_t *tenant, const char *purp
 	if (!done)
 		elog(ERROR, "could not seal a value");
 	return sealed;
-}
-
-static void
-raise_does_not_open(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_EXCEPTION),
-			 errmsg("could not open sealed value"),
-			 errdetail_internal("%s", detail)));
 }
 
 char *
@@ -307,6 +400,11 @@ orla_unseal_text(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	plain = orla_unseal(PG_GETARG_BYTEA_PP(0), tenant_argument(fcinfo),
 						purpose_argument(fcinfo), &n);
+	if (!pg_verifymbstr(plain, n, true))
+	{
+		explicit_bzero(plain, n);
+		raise_does_not_open("It is not text in the encoding of this database.");
+	}
 	result = cstring_to_text_with_len(plain, n);
 	explicit_bzero(plain, n);
 	pfree(plain);
@@ -332,7 +430,7 @@ wrapped_row(FunctionCallInfo fcinfo, bytea *wrapped, const char *key_id)
 Datum
 orla_wrap_new_key(PG_FUNCTION_ARGS)
 {
-	const OrlaKey *key = ring_key(NULL);
+	const OrlaKey *key = newest_ring_key();
 	uint8		data_key[ORLA_AEAD_KEY_LEN];
 	bytea	   *wrapped;
 
@@ -353,9 +451,9 @@ orla_rewrap_key(PG_FUNCTION_ARGS)
 	const OrlaKey *newest;
 	bytea	   *wrapped;
 
-	unwrap(PG_GETARG_BYTEA_PP(1), text_to_cstring(PG_GETARG_TEXT_PP(2)),
+	unwrap(orla_keyring_require(), PG_GETARG_BYTEA_PP(1), text_to_cstring(PG_GETARG_TEXT_PP(2)),
 		   PG_GETARG_UUID_P(0), data_key);
-	newest = ring_key(NULL);
+	newest = newest_ring_key();
 	wrapped = wrap(data_key, PG_GETARG_UUID_P(0), newest);
 	explicit_bzero(data_key, sizeof(data_key));
 	return wrapped_row(fcinfo, wrapped, newest->id);
