@@ -22,6 +22,10 @@ REGRESS_OPTS   = --load-extension=pgcrypto --load-extension=$(EXTENSION)
 ISOLATION      = $(basename $(notdir $(sort $(wildcard test/isolation/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=pgcrypto --load-extension=$(EXTENSION)
 
+# These need no PGXS, and install it where it is missing.
+OWN_GOALS = demo demo-stop test bench fuzz check-leaks lint
+ifeq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
+
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -32,8 +36,28 @@ $(OBJS): $(wildcard src/*.h)
 $(EXTENSION)--$(EXTVERSION).sql: $(PARTS) $(EXTENSION).control
 	cat $(PARTS) > $@
 
+endif
+
+.PHONY: $(OWN_GOALS)
+demo:
+	@test/bootstrap build
+	@test/demo
+demo-stop:
+	@test/demo stop
+test:
+	@test/bootstrap test
+	@test/run $(PARTS_OF_TEST)
+lint:
+	@test/run lint
+bench:
+	@test/bootstrap test
+	@test/bench/run $(BENCH)
+check-leaks:
+	@test/bootstrap leaks
+	@test/leaks $(LEAKS)
+
 # Invented input for everything that reads what others wrote: make fuzz,
 # make fuzz FUZZ=600 (seconds), make fuzz FUZZ='--runs 10000000'.
-.PHONY: fuzz
 fuzz:
-	test/fuzz/run $(FUZZ)
+	@test/bootstrap test
+	@test/fuzz/run $(FUZZ)

@@ -93,8 +93,7 @@ SELECT what, test.try(token)
     (9, 'another''s signature', test.part(:'ada_token', 1) || '.' || test.part(:'ada_token', 2) || '.' || test.part(:'ben_token', 3)),
     (10, 'another''s claims', test.part(:'ada_token', 1) || '.' || test.part(:'ben_token', 2) || '.' || test.part(:'ada_token', 3)),
     (11, 'a signature of zeros', test.part(:'ada_token', 1) || '.' || test.part(:'ada_token', 2) || '.' || repeat('A', 86)),
-    (12, 'upper case', upper(:'ada_token')),
-    (13, 'standard base64', test.part(:'ada_token', 1) || '.' || test.part(:'ada_token', 2) || '.'
+    (12, 'standard base64', test.part(:'ada_token', 1) || '.' || test.part(:'ada_token', 2) || '.'
          || rtrim(replace(encode(test.decode(test.part(:'ada_token', 3)), 'base64'), E'\n', ''), '=') || '==')
   ) AS t (n, what, token) ORDER BY n;
 -- bits that decode to nothing: a second spelling of the same signature
