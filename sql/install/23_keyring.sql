@@ -54,6 +54,9 @@ AS $$
 DECLARE
     added jsonb := orla.rotate_keyring();
 BEGIN
+    PERFORM orla.audit('rotate_keys', 'success', NULL,
+                       jsonb_build_object('by', args ->> 'by', 'keys', jsonb_path_query_array(added, '$[*].key_id')));
+    -- PostgREST asks orla.postgrest_config() again, which has the new key.
     PERFORM pg_notify('pgrst', 'reload config');
     RETURN jsonb_build_object('answer', added);
 END
