@@ -438,7 +438,8 @@ orla_keyring_current(const OrlaKeyring *ring, OrlaKeyUse use)
 		if (key->use != use || key->active_from > now ||
 			(key->retire_at != 0 && key->retire_at <= now))
 			continue;
-		if (newest == NULL || key->active_from >= newest->active_from)
+		/* of two made in the same second the one that was added later */
+		if (newest == NULL || key->created_at >= newest->created_at)
 			newest = key;
 	}
 	return newest;

@@ -55,7 +55,11 @@ extern const OrlaKeyring *orla_keyring_own(void);
 /* Likewise, but raises 55000 before the first use. */
 extern const OrlaKeyring *orla_keyring_require(void);
 
-/* The newest key that is active now, NULL when there is none. */
+/*
+ * The key made last of those that are active now, NULL when there is none.  By
+ * the time it was made, since orla.key_activation_delay may have been lowered
+ * between two: the older one is then retiring when it becomes active.
+ */
 extern const OrlaKey *orla_keyring_current(const OrlaKeyring *ring, OrlaKeyUse use);
 
 /*

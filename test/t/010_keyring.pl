@@ -46,7 +46,8 @@ sub start_cluster
 {
 	run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust -N --no-instructions)));
 	run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
-		"-c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c max_worker_processes=16"));
+		"-c port=5432 -c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c max_worker_processes=16"));
+	delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
 	@ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGCLIENTENCODING)} = ($dir, 5432, 'postgres', 'postgres', 'UTF8');
 }
 
@@ -275,6 +276,9 @@ put($ring, $good);
 my @before = keys_of($good);
 my $rotated = sql("SELECT use || ' ' || round(extract(epoch FROM active_from - now()) / 60) FROM orla.rotate_keys();");
 is($rotated, "seal 0\nsign 1\nmac 0", 'rotation adds keys; the one for signing waits for a minute');
+like(sql("LISTEN pgrst;\nSELECT count(*) FROM orla.rotate_keys();"), qr/^3\nAsynchronous notification "pgrst" with payload "reload config"/, 'PostgREST hears of it');
+put($ring, $good);
+sql('SELECT orla.rotate_keys();');
 my $after = slurp($ring);
 is(scalar(keys_of($after)), 6, 'the old ones stay');
 is(S_IMODE((stat $ring)[2]), 0600, 'the file is the server\'s alone');
@@ -310,6 +314,18 @@ is($retire - $active, 3600 + 60, 'the old one is good until the last token made 
 	like(sql("SELECT orla.sign_jwt('{}');"), qr/the keyring has no active signing key/, 'and does not sign');
 	sql('SELECT orla.rotate_keys();');
 	is(join(' ', map { (split / /)[0] } keys_of(slurp($ring))), 'seal mac seal sign mac', 'it goes at the next rotation');
+	# One that becomes active later than one made after it is not preferred.
+	my ($sign, $newer) = grep { /^sign/ } keys_of($kept);
+	my $now = time | 0;
+	put($ring, rewritten($kept, sub {
+		my @f = @_;
+		return @f if $f[0] ne 'sign';
+		return if "@f" ne substr($sign, 0, length "@f") && "@f" ne substr($newer, 0, length "@f");
+		return "@f" eq substr($sign, 0, length "@f") ? (@f[ 0 .. 2 ], $now - 50, $now - 5, $now + 900, $f[6]) : (@f[ 0 .. 2 ], $now - 40, $now - 40, 0, $f[6]);
+	}));
+	my ($expected) = $newer =~ /^sign (\S+)/;
+	is(sql("SELECT convert_from(decode(rpad(translate(h, '-_', '+/'), (length(h) + 3) / 4 * 4, '='), 'base64'), 'UTF8')::jsonb ->> 'kid'
+			  FROM split_part(orla.sign_jwt('{}'), '.', 1) AS h;"), $expected, 'the key made last signs, also if an older one was to wait longer');
 	put($ring, rewritten($good, sub { (@_[ 0 .. 3 ], $_[0] eq 'seal' ? time + 1000 | 0 : $_[4], @_[ 5, 6 ]) }));
 	like(sql("SELECT orla.seal('x', NULL, 'x');"), qr/the keyring has no active key for sealing/, 'a key that is not active yet does not seal');
 	is(sql($unseal), 'hushhush', 'but opens');
