@@ -55,16 +55,16 @@ CREATE TABLE test.actors (
     narrow text NOT NULL DEFAULT ''
 );
 INSERT INTO test.actors VALUES
-    ('anon', 'probe_http', 'orla_anon', 'nobody'),
-    ('anon with Ada''s token', 'probe_http', 'orla_anon', 'token'),
-    ('user Ada', 'probe_user', 'probe_user', 'token'),
-    ('user Ada by SET ROLE', 'probe_http', 'orla_user', 'token'),
-    ('user nobody', 'probe_user', 'probe_user', 'nobody'),
-    ('analyst of Ada', 'probe_analyst', 'probe_analyst', 'nobody'),
+    ('anon', 'probe_http', 'orla_anon', 'nobody', ''),
+    ('anon with Ada''s token', 'probe_http', 'orla_anon', 'token', ''),
+    ('user Ada', 'probe_user', 'probe_user', 'token', ''),
+    ('user Ada by SET ROLE', 'probe_http', 'orla_user', 'token', ''),
+    ('user nobody', 'probe_user', 'probe_user', 'nobody', ''),
+    ('analyst of Ada', 'probe_analyst', 'probe_analyst', 'nobody', ''),
     ('analyst of Ada, narrowed to Ben', 'probe_analyst', 'probe_analyst', 'nobody', 'bbbbbbbb-0000-4000-8000-000000000002'),
-    ('gateway for Ada', 'probe_gateway', 'probe_gateway', 'name'),
-    ('gateway for nobody', 'probe_gateway', 'probe_gateway', 'nobody'),
-    ('stranger', 'probe_stranger', 'probe_stranger', 'nobody');
+    ('gateway for Ada', 'probe_gateway', 'probe_gateway', 'name', ''),
+    ('gateway for nobody', 'probe_gateway', 'probe_gateway', 'nobody', ''),
+    ('stranger', 'probe_stranger', 'probe_stranger', 'nobody', '');
 
 -- ---------------------------------------------------------------------------
 -- Whose rows: values that tell, for each type
