@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -17,8 +18,12 @@
 #if PG_VERSION_NUM >= 160000
 #define orla_owns_table(table, role) \
 	object_ownercheck(RelationRelationId, (table), (role))
+#define orla_owns_database(database, role) \
+	object_ownercheck(DatabaseRelationId, (database), (role))
 #else
 #define orla_owns_table(table, role)	pg_class_ownercheck((table), (role))
+#define orla_owns_database(database, role) \
+	pg_database_ownercheck((database), (role))
 #endif
 
 /* Memory of a setting's value and extra: malloc until 15, guc_malloc since. */

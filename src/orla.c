@@ -5,12 +5,16 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "analyst.h"
 #include "fence.h"
 #include "settings.h"
 #include "tenant.h"
+#include "worker_aside.h"
+#include "worker_launcher.h"
+#include "worker_shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -23,5 +27,11 @@ _PG_init(void)
 	orla_tenant_init();
 	orla_analyst_init();
 	orla_fence_init();
+	orla_aside_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		orla_shared_init();
+		orla_launcher_register();
+	}
 	MarkGUCPrefixReserved("orla");
 }

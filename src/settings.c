@@ -2,15 +2,17 @@
  * settings.c
  *		Every plain setting of orla: variable, definition, check.
  *
- * All of them are PGC_SUSET: an operator sets them for the server, for a
- * database (ALTER DATABASE … SET) or for a session; a tenant can set none.
+ * All but orla.databases are PGC_SUSET: an operator sets them for the server,
+ * for a database (ALTER DATABASE … SET) or for a session; a tenant can set none.
  * Alphabetical, here and in docs/settings.md.
  */
 #include "postgres.h"
 
 #include <limits.h>
 
+#include "nodes/pg_list.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "setting_parse.h"
 #include "settings.h"
@@ -34,6 +36,12 @@ char	   *orla_audience = NULL;
  * counts.  Set it only where the proxy overwrites what the client sent.
  */
 char	   *orla_client_address_header = NULL;
+
+/*
+ * Names of the databases that have a worker.  Counts where orla is in
+ * shared_preload_libraries.
+ */
+char	   *orla_databases = NULL;
 
 /* First part of `iss`; the database's instance id follows after a colon. */
 char	   *orla_issuer = NULL;
@@ -64,6 +72,9 @@ int			orla_max_concurrent_hashes = 4;
 
 /* Wrong passwords for one address from one origin before it is locked. */
 int			orla_max_failed_sign_ins = 5;
+
+/* Requests to providers and mail servers that a worker makes at the same time. */
+int			orla_max_requests_in_flight = 64;
 
 /* Argon2id memory cost in kB; OWASP's floor for one pass is 46 MiB. */
 int			orla_password_memory = 47104;
@@ -134,6 +145,19 @@ check_header_name(char **newval, void **extra, GucSource source)
 	return is_good(orla_header_name_problem(*newval));
 }
 
+/* A list of names as in search_path; which databases there are may change. */
+static bool
+check_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *list = pstrdup(*newval);
+	List	   *names = NIL;
+	bool		good = SplitIdentifierString(list, ',', &names);
+
+	list_free(names);
+	pfree(list);
+	return is_good(good ? NULL : "The value must be a list of names of databases, separated by commas.");
+}
+
 static void
 define_int(const char *name, const char *what, int *variable, int boot,
 		   int min, int max, int flags)
@@ -198,6 +222,18 @@ define_key_settings(void)
 }
 
 static void
+define_worker_settings(void)
+{
+	DefineCustomStringVariable("orla.databases",
+							   "Databases that have a worker.",
+							   NULL, &orla_databases, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, check_databases, NULL, NULL);
+	define_int("orla.max_requests_in_flight",
+			   "Requests that a worker makes at the same time.",
+			   &orla_max_requests_in_flight, 64, 1, 1000, 0);
+}
+
+static void
 define_sign_in_settings(void)
 {
 	define_string("orla.client_address_header",
@@ -233,6 +269,7 @@ orla_settings_init(void)
 	define_token_settings();
 	define_key_settings();
 	define_sign_in_settings();
+	define_worker_settings();
 	DefineCustomBoolVariable("orla.allow_drop",
 							 "Lets DROP EXTENSION destroy accounts and content.",
 							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,

@@ -14,6 +14,7 @@ extern int	orla_access_token_lifetime; /* seconds */
 extern bool orla_allow_drop;
 extern char *orla_audience;
 extern char *orla_client_address_header;
+extern char *orla_databases;	/* a list of names */
 extern char *orla_issuer;
 extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
@@ -21,6 +22,7 @@ extern char *orla_keyring_file;
 extern int	orla_lockout_duration;	/* seconds */
 extern int	orla_max_concurrent_hashes;
 extern int	orla_max_failed_sign_ins;
+extern int	orla_max_requests_in_flight;
 extern int	orla_password_memory;	/* kB */
 extern int	orla_password_passes;
 extern char *orla_public_url;

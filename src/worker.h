@@ -1,6 +1,6 @@
 /*
  * worker.h
- *		Work that must survive its caller.
+ *		The worker of one database.
  */
 #ifndef ORLA_WORKER_H
 #define ORLA_WORKER_H
@@ -9,7 +9,7 @@
 
 #include "fmgr.h"
 
-/* Entry point of the one-shot process; the postmaster finds it by name. */
+/* Entry point; the postmaster finds it by name.  arg: number of its slot. */
 extern PGDLLEXPORT void orla_worker_main(Datum arg);
 
 #endif							/* ORLA_WORKER_H */

@@ -11,15 +11,21 @@ CREATE TABLE orla.user_cloud_storage_tokens (
         CHECK (octet_length(access_token) >= 37 AND get_byte(access_token, 0) = 1),
     refresh_token    bytea
         CHECK (octet_length(refresh_token) >= 37 AND get_byte(refresh_token, 0) = 1),
+    previous_refresh_token bytea
+        CHECK (octet_length(previous_refresh_token) >= 37 AND get_byte(previous_refresh_token, 0) = 1),
     token_expires_at timestamptz,
     scopes           text[]      NOT NULL DEFAULT '{}',
     status           text        NOT NULL DEFAULT 'connected'
-        CHECK (status IN ('connected', 'needs_reconnect', 'disconnected')),
+        CHECK (status IN ('connected', 'retrying', 'needs_operator', 'needs_reconnect', 'disconnected')),
     last_error       text        CHECK (octet_length(last_error) <= 4000),
     metadata         jsonb       NOT NULL DEFAULT '{}',
     is_active        boolean     NOT NULL DEFAULT true,
     selected_folders jsonb       NOT NULL DEFAULT '[]',
     last_refreshed_at timestamptz,
+    last_used_at     timestamptz NOT NULL DEFAULT now(),
+    next_request_at  timestamptz,
+    claimed_at       timestamptz,
+    failures         int         NOT NULL DEFAULT 0,
     connected_at     timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, id),
@@ -29,9 +35,19 @@ ALTER TABLE orla.user_cloud_storage_tokens OWNER TO orla_service;
 COMMENT ON TABLE orla.user_cloud_storage_tokens IS 'connections to cloud storage; tokens are sealed';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.access_token IS 'sealed with the tenant''s key';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.refresh_token IS 'sealed with the tenant''s key';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.previous_refresh_token IS 'the one before a rotation, until the next success: tried once if the new one is refused';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.last_used_at IS 'when somebody last needed the token, to the precision of a refresh';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.next_request_at IS 'when the worker refreshes the token, or tries again to revoke it; NULL: never by itself';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.claimed_at IS 'since when the worker has a request under way for this row; emptied when a worker starts';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.failures IS 'requests without an answer in a row';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.scopes IS 'what the provider granted, which may be less than was asked for';
-COMMENT ON COLUMN orla.user_cloud_storage_tokens.status IS 'needs_reconnect: the provider no longer accepts the refresh token';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.status IS 'retrying: the provider does not answer; needs_operator: it refuses this installation; needs_reconnect: it no longer accepts the refresh token';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.selected_folders IS 'folders to show; empty for all';
+CREATE INDEX user_cloud_storage_tokens_due ON orla.user_cloud_storage_tokens (next_request_at)
+    WHERE claimed_at IS NULL;
+CREATE INDEX user_cloud_storage_tokens_claimed ON orla.user_cloud_storage_tokens (provider)
+    WHERE claimed_at IS NOT NULL;
+CREATE INDEX user_cloud_storage_tokens_account ON orla.user_cloud_storage_tokens (provider, provider_user_id);
 
 ALTER TABLE orla.user_cloud_storage_tokens ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.user_cloud_storage_tokens FORCE ROW LEVEL SECURITY;

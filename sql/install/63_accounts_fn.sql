@@ -2,16 +2,17 @@
 -- orla.perform() as orla_service, in a process and a transaction of its own;
 -- what it answers or refuses has been committed when the caller learns of it.
 
-CREATE FUNCTION orla.refusal(sqlstate text, message text)
+CREATE FUNCTION orla.refusal(sqlstate text, message text, detail text DEFAULT NULL, hint text DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('refusal', jsonb_build_object('sqlstate', sqlstate, 'message', message))
+    SELECT jsonb_build_object('refusal', jsonb_strip_nulls(jsonb_build_object(
+               'sqlstate', sqlstate, 'message', message, 'detail', detail, 'hint', hint)))
 $$;
-REVOKE ALL ON FUNCTION orla.refusal(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.refusal(text, text) TO orla_service;
-COMMENT ON FUNCTION orla.refusal(text, text) IS
+REVOKE ALL ON FUNCTION orla.refusal(text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.refusal(text, text, text, text) TO orla_service;
+COMMENT ON FUNCTION orla.refusal(text, text, text, text) IS
     'What a do_ function returns to have its writes committed and an error raised.';
 
 CREATE FUNCTION orla.answer_message(message text)

@@ -18,6 +18,7 @@ AS $$
         ('refresh_tokens',            false, NULL,      NULL),
         ('sign_in_attempts',          false, NULL,      NULL),
         ('outbox',                    true,  NULL,      NULL),
+        ('mail_server',               true,  NULL,      NULL),
         ('audit_log',                 true,  'user_id', 'orla_gateway, orla_user'),
         ('audit_batches',             true,  NULL,      NULL),
         ('audit_batch_rows',          true,  NULL,      NULL),

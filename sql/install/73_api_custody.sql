@@ -2,7 +2,7 @@
 -- rights, like the views of the content tables.
 
 CREATE VIEW orla_api.connections WITH (security_invoker = true) AS
-    SELECT provider, is_active AND status = 'connected' AS connected, provider_email,
+    SELECT provider, is_active AND status NOT IN ('needs_reconnect', 'disconnected') AS connected, provider_email,
            connected_at, token_expires_at, status, scopes, last_error
       FROM orla.user_cloud_storage_tokens;
 ALTER VIEW orla_api.connections OWNER TO orla_service;
@@ -11,7 +11,7 @@ COMMENT ON COLUMN orla_api.connections.provider IS 'google_drive, onedrive, drop
 COMMENT ON COLUMN orla_api.connections.connected IS 'Whether files can be read now.';
 COMMENT ON COLUMN orla_api.connections.provider_email IS 'The account at the provider.';
 COMMENT ON COLUMN orla_api.connections.token_expires_at IS 'When the access token runs out; it is renewed before.';
-COMMENT ON COLUMN orla_api.connections.status IS 'connected, needs_reconnect or disconnected.';
+COMMENT ON COLUMN orla_api.connections.status IS 'connected, retrying (the provider does not answer), needs_operator, needs_reconnect or disconnected.';
 COMMENT ON COLUMN orla_api.connections.scopes IS 'What the provider granted.';
 COMMENT ON COLUMN orla_api.connections.last_error IS 'What went wrong last, if anything.';
 REVOKE ALL ON TABLE orla_api.connections FROM PUBLIC, orla_service;
@@ -41,3 +41,48 @@ COMMENT ON COLUMN orla_api.my_jobs.result_id IS 'id of the row that was made.';
 COMMENT ON COLUMN orla_api.my_jobs.error IS 'Why it failed.';
 REVOKE ALL ON TABLE orla_api.my_jobs FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.my_jobs TO orla_user, orla_gateway, orla_service;
+
+-- ---- connections ------------------------------------------------------------
+-- SECURITY DEFINER: states and tokens are orla_service's.  Whose they are is told
+-- by the proven tenant, never by an argument.
+
+CREATE FUNCTION orla_api.connect(provider text, return_to text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE sql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.begin_connection(provider, return_to, orla.require_tenant(), (orla.current_claims() ->> 'sid')::uuid)
+$$;
+ALTER FUNCTION orla_api.connect(text, text) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla_api.connect(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla_api.connect(text, text) TO orla_user;
+COMMENT ON FUNCTION orla_api.connect(text, text) IS
+    'Begins a connection to cloud storage: the address to send the browser to, good for ten minutes. return_to: a path of the application. Errors: 22023 for an unknown provider or a bad path, 55000 for a provider that is not configured, 28000 without a tenant.';
+
+CREATE FUNCTION orla_api.complete_connection(state text, code text, iss text DEFAULT NULL, error text DEFAULT NULL, provider text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE sql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.perform('complete_connection', jsonb_strip_nulls(jsonb_build_object(
+               'state', state, 'code', code, 'iss', iss, 'error', error, 'provider', provider,
+               'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid')))
+$$;
+ALTER FUNCTION orla_api.complete_connection(text, text, text, text, text) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla_api.complete_connection(text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla_api.complete_connection(text, text, text, text, text) TO orla_user;
+COMMENT ON FUNCTION orla_api.complete_connection(text, text, text, text, text) IS
+    'Completes a connection with what the provider sent back: state and code, iss where there is one, error where there is no code; provider: whose redirect path it came to. Errors: 22023 where the state is not good or the provider refuses, PT502 where it refuses this installation, PT503 where it does not answer, 55000 without a worker.';
+
+CREATE FUNCTION orla_api.disconnect(provider text)
+    RETURNS jsonb
+    LANGUAGE sql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.perform('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()))
+$$;
+ALTER FUNCTION orla_api.disconnect(text) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla_api.disconnect(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla_api.disconnect(text) TO orla_user;
+COMMENT ON FUNCTION orla_api.disconnect(text) IS
+    'Ends a connection: its tokens are forgotten, and revoked at the provider where that harms no other connection. The message says what is left for you to do. Errors: 55000 where there is none.';

@@ -1,0 +1,435 @@
+-- Connections to cloud storage: begun by a person, completed and ended by the
+-- worker.  As in 63_accounts_fn.sql, each do_ function is one transaction in
+-- another process; between two of them the worker makes the request that the
+-- first returned (src/worker_step.h).
+
+CREATE FUNCTION orla.token_purpose(provider text, token_column text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'user_cloud_storage_tokens|' || provider || '|' || token_column
+$$;
+REVOKE ALL ON FUNCTION orla.token_purpose(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.token_purpose(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.token_purpose(text, text) IS
+    'What a token is sealed for: it opens in this table, for this provider and column alone.';
+
+CREATE FUNCTION orla.redirect_uri(facts jsonb)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT current_setting('orla.public_url')
+           || coalesce(facts ->> 'redirect_path', '/oauth/callback/' || (facts ->> 'name'))
+$$;
+REVOKE ALL ON FUNCTION orla.redirect_uri(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.redirect_uri(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.redirect_uri(jsonb) IS
+    'Where a provider sends the person back to: a path of its own for each provider (RFC 9700, 4.4).';
+
+-- RFC 7636: BASE64URL(SHA256(verifier))
+CREATE FUNCTION orla.code_challenge(verifier text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT rtrim(translate(encode(sha256(convert_to(verifier, 'UTF8')), 'base64'), '+/', '-_'), '=')
+$$;
+REVOKE ALL ON FUNCTION orla.code_challenge(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.code_challenge(text) TO orla_service;
+COMMENT ON FUNCTION orla.code_challenge(text) IS
+    'The PKCE challenge of a verifier, method S256.';
+
+-- A path of orla.public_url: no scheme, no host, nothing that a browser takes
+-- for one.
+CREATE FUNCTION orla.check_return_to(path text)
+    RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF path !~ '^/([A-Za-z0-9._~!$&''()*+,;=:@%?#-][A-Za-z0-9._~!$&''()*+,;=:@%/?#-]*)?$' OR octet_length(path) > 2000 THEN
+        RAISE EXCEPTION 'invalid return_to'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'It must be a path of the application, beginning with one slash.';
+    END IF;
+    RETURN path;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.check_return_to(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.check_return_to(text) TO orla_service;
+COMMENT ON FUNCTION orla.check_return_to(text) IS
+    'The path, if it leads nowhere but into the application. Errors: 22023.';
+
+-- ---- what answers mean ------------------------------------------------------
+
+-- A body as a JSON object; {} for anything else that came.
+CREATE FUNCTION orla.response_object(response jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    body jsonb;
+BEGIN
+    body := (response ->> 'body')::jsonb;
+    RETURN CASE WHEN jsonb_typeof(body) = 'object' THEN body ELSE '{}' END;
+EXCEPTION WHEN data_exception OR untranslatable_character OR statement_too_complex THEN
+    RETURN '{}';
+END
+$$;
+REVOKE ALL ON FUNCTION orla.response_object(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.response_object(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.response_object(jsonb) IS
+    'The JSON object in a response; {} for HTML, nothing, half an object.';
+
+-- Seconds to wait; NULL where the provider does not say.  RFC 9110, 10.2.3: a
+-- number or a date.
+CREATE FUNCTION orla.retry_after(response jsonb)
+    RETURNS int
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    said text := response #>> '{headers,retry-after}';
+BEGIN
+    IF said ~ '^[0-9]{1,6}$' THEN
+        RETURN least(said::int, 86400);
+    END IF;
+    RETURN least(greatest(ceil(extract(epoch FROM said::timestamptz - now())), 0), 86400);
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.retry_after(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.retry_after(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.retry_after(jsonb) IS
+    'Seconds that a response asks to wait, a day at most; NULL where it does not say.';
+
+-- What a token endpoint's answer means: 'token', or who has to do something:
+-- 'reconnect' the person, 'operator', 'retry' nobody.  Standard codes only,
+-- never texts; an error that nobody knows is no reason to give a connection up.
+CREATE FUNCTION orla.token_outcome(response jsonb)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN response ->> 'failure' IS NOT NULL THEN 'retry'
+        WHEN (response ->> 'status')::int = 200
+             AND jsonb_typeof(o.object -> 'access_token') = 'string' AND o.object ->> 'access_token' <> ''
+             AND lower(coalesce(o.object ->> 'token_type', 'bearer')) = 'bearer' THEN 'token'
+        WHEN (response ->> 'status')::int NOT IN (400, 401, 403) THEN 'retry'
+        WHEN o.object ->> 'error' IN ('invalid_grant', 'interaction_required', 'consent_required', 'login_required', 'access_denied') THEN 'reconnect'
+        WHEN o.object ->> 'error' IN ('invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope',
+                                      'redirect_uri_mismatch', 'deleted_client', 'invalid_request') THEN 'operator'
+        ELSE 'retry' END
+      FROM (SELECT orla.response_object(response) AS object) AS o
+$$;
+REVOKE ALL ON FUNCTION orla.token_outcome(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.token_outcome(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.token_outcome(jsonb) IS
+    'token, reconnect, operator or retry: what the answer of a token endpoint means.';
+
+-- In words, for last_error.  Codes are short and of a known form; texts of
+-- providers are not repeated, they may quote what was sent.
+CREATE FUNCTION orla.response_problem(response jsonb)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN response ->> 'failure' IS NOT NULL THEN coalesce(response ->> 'message', response ->> 'failure')
+        WHEN o.object ->> 'error' ~ '^[A-Za-z_]{1,60}$' THEN
+            format('status %s, %s', response ->> 'status', o.object ->> 'error')
+            || coalesce(' (AADSTS' || ((o.object -> 'error_codes' ->> 0)::numeric)::text || ')', '')
+        WHEN (response ->> 'status')::int = 200 THEN 'an answer without a token'
+        ELSE format('status %s', response ->> 'status') END
+      FROM (SELECT CASE WHEN orla.response_object(response) #>> '{error_codes,0}' ~ '^[0-9]{1,9}$' THEN orla.response_object(response)
+                        ELSE orla.response_object(response) - 'error_codes' END AS object) AS o
+$$;
+REVOKE ALL ON FUNCTION orla.response_problem(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.response_problem(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.response_problem(jsonb) IS
+    'What went wrong with a request, without a word of what was sent.';
+
+-- Seconds that a token is good for; an answer that does not say means an hour.
+CREATE FUNCTION orla.token_lifetime(answer jsonb)
+    RETURNS int
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN answer ->> 'expires_in' ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN least(trunc((answer ->> 'expires_in')::numeric), 31536000)::int
+                ELSE 3600 END
+$$;
+REVOKE ALL ON FUNCTION orla.token_lifetime(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.token_lifetime(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.token_lifetime(jsonb) IS
+    'Seconds that the token of an answer is good for; 3600 where it does not say.';
+
+-- Providers name the same scope in several ways; the last part tells.
+CREATE FUNCTION orla.missing_scopes(asked jsonb, granted text[])
+    RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(a.scope ORDER BY a.place), '{}')
+      FROM jsonb_array_elements_text(asked) WITH ORDINALITY AS a (scope, place)
+     WHERE a.scope NOT IN ('openid', 'email', 'profile', 'offline_access')
+       AND NOT EXISTS (SELECT FROM unnest(granted) AS g
+                        WHERE lower(regexp_replace(g, '^.*/', '')) = lower(regexp_replace(a.scope, '^.*/', '')))
+$$;
+REVOKE ALL ON FUNCTION orla.missing_scopes(jsonb, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.missing_scopes(jsonb, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.missing_scopes(jsonb, text[]) IS
+    'What was asked for and not granted.';
+
+-- ---- requests ---------------------------------------------------------------
+
+-- RFC 6749, 2.3.1: the client names itself in the form, percent-encoded.
+CREATE FUNCTION orla.token_request(facts jsonb, form jsonb)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object(
+        'method', 'POST', 'url', facts ->> 'token_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576,
+        'headers', '{"accept": "application/json"}'::jsonb,
+        'form', jsonb_strip_nulls(form || jsonb_build_object('client_id', facts ->> 'client_id',
+                                                            'client_secret', orla.client_secret(facts ->> 'name'))))
+$$;
+REVOKE ALL ON FUNCTION orla.token_request(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.token_request(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.token_request(jsonb, jsonb) IS
+    'A request to the token endpoint of a provider.';
+
+CREATE FUNCTION orla.refresh_request(facts jsonb, refresh_token text)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.token_request(facts, jsonb_build_object('grant_type', 'refresh_token', 'refresh_token', refresh_token))
+$$;
+REVOKE ALL ON FUNCTION orla.refresh_request(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.refresh_request(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.refresh_request(jsonb, text) IS
+    'A request for a new access token (RFC 6749, 6).';
+
+CREATE FUNCTION orla.connection_key(user_id uuid, provider text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'connection ' || user_id || ' ' || provider
+$$;
+REVOKE ALL ON FUNCTION orla.connection_key(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.connection_key(uuid, text) TO orla_service;
+COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
+    'Names what is under way for a connection: one request at a time.';
+
+-- ---- connecting -------------------------------------------------------------
+
+-- The state goes with the session that began: a code that comes back in
+-- another browser is nobody's.
+CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uuid, session uuid)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    facts    jsonb := orla.provider_facts(provider);
+    state    text := account || '.' || orla.random_token();
+    verifier text := orla.random_token();
+BEGIN
+    IF session IS NULL THEN
+        RAISE EXCEPTION 'no session'
+            USING ERRCODE = 'invalid_authorization_specification',
+                  DETAIL = 'A connection is begun and completed in one session of the person.',
+                  HINT = 'Sign in with an access token.';
+    END IF;
+    INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, return_to)
+    VALUES (account, orla.token_hash(state), provider, session,
+            orla.seal(verifier, account, 'oauth_states|' || provider || '|code_verifier'),
+            orla.check_return_to(return_to));
+    RETURN jsonb_build_object('authorization_url',
+        (facts ->> 'authorize_url') || CASE WHEN facts ->> 'authorize_url' LIKE '%?%' THEN '&' ELSE '?' END
+        || orla.url_query(coalesce(facts -> 'authorize_params', '{}') || jsonb_build_object(
+               'response_type', 'code', 'client_id', facts ->> 'client_id', 'redirect_uri', orla.redirect_uri(facts),
+               'scope', (SELECT string_agg(s.scope, ' ' ORDER BY s.place)
+                           FROM jsonb_array_elements_text(facts -> 'scopes') WITH ORDINALITY AS s (scope, place)),
+               'state', state, 'code_challenge', orla.code_challenge(verifier), 'code_challenge_method', 'S256')));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.begin_connection(text, text, uuid, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.begin_connection(text, text, uuid, uuid) TO orla_service;
+COMMENT ON FUNCTION orla.begin_connection(text, text, uuid, uuid) IS
+    'The work of orla_api.connect().';
+
+-- The state is used up by the first attempt, whatever becomes of it.
+CREATE FUNCTION orla.do_complete_connection(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    account uuid := (args ->> 'user_id')::uuid;
+    s       orla.oauth_states;
+    facts   jsonb;
+BEGIN
+    DELETE FROM orla.oauth_states AS o
+     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state')
+    RETURNING * INTO s;
+    IF s.user_id IS NULL OR s.expires_at <= now() OR s.session_id IS DISTINCT FROM (args ->> 'session_id')::uuid
+       OR args ->> 'provider' <> s.provider THEN
+        PERFORM orla.audit('complete_connection', 'failure', account, jsonb_build_object('reason', 'state'));
+        RETURN orla.refusal('22023', 'unknown state', 'It was used, has expired, or belongs to another session or provider.', 'Connect again.');
+    END IF;
+    facts := orla.provider_facts(s.provider);
+    IF args ->> 'error' IS NOT NULL OR coalesce(args ->> 'code', '') = '' THEN
+        PERFORM orla.audit('complete_connection', 'failure', account,
+                           jsonb_build_object('provider', s.provider, 'reason', substring(args ->> 'error' FROM '^[a-z_]{1,60}$')));
+        RETURN orla.refusal('22023', 'the provider gave no access',
+                            CASE args ->> 'error' WHEN 'access_denied' THEN 'Access was denied at the provider.'
+                                 ELSE 'The provider sent an error instead of a code.' END, 'Connect again, and allow the access.');
+    END IF;
+    -- RFC 9207: where the provider says who it is, it must be the one we sent them to
+    IF args ->> 'iss' <> facts ->> 'issuer' THEN
+        PERFORM orla.audit('complete_connection', 'failure', account, jsonb_build_object('provider', s.provider, 'reason', 'iss'));
+        RETURN orla.refusal('22023', 'the code is of another provider', 'Its iss is not that of the provider.', 'Connect again.');
+    END IF;
+
+    RETURN jsonb_build_object('next', 'name_account',
+        'state', jsonb_build_object('user_id', account, 'provider', s.provider, 'return_to', s.return_to, 'sent_at', clock_timestamp()),
+        'http', orla.token_request(facts, jsonb_build_object(
+            'grant_type', 'authorization_code', 'code', args ->> 'code', 'redirect_uri', orla.redirect_uri(facts),
+            'code_verifier', orla.unseal(s.code_verifier, account, 'oauth_states|' || s.provider || '|code_verifier'))));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_complete_connection(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_complete_connection(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_complete_connection(jsonb) IS
+    'The work of orla_api.complete_connection(): uses the state up and exchanges the code.';
+
+CREATE FUNCTION orla.refuse_connection(state jsonb, outcome text, response jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM orla.audit('complete_connection', 'failure', (state ->> 'user_id')::uuid,
+                       jsonb_build_object('provider', state ->> 'provider', 'reason', orla.response_problem(response)));
+    RETURN CASE outcome
+        WHEN 'reconnect' THEN orla.refusal('22023', 'the provider refused the code', orla.response_problem(response) || '.', 'Connect again.')
+        WHEN 'operator' THEN orla.refusal('PT502', 'the provider refuses this installation', orla.response_problem(response) || '.',
+                                          'An operator has to check what orla.configure_provider() was told.')
+        ELSE orla.refusal('PT503', 'the provider does not answer', orla.response_problem(response) || '.', 'Connect again in a moment.') END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) IS
+    'What a person is told whose connection could not be completed.';
+
+-- The tokens stay in the worker's memory until it is known whose they are.
+CREATE FUNCTION orla.do_name_account(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state   jsonb := args -> 'state';
+    outcome text := orla.token_outcome(args -> 'response');
+    answer  jsonb := orla.response_object(args -> 'response');
+    facts   jsonb := orla.provider_facts(state ->> 'provider');
+BEGIN
+    IF outcome <> 'token' THEN
+        RETURN orla.refuse_connection(state, outcome, args -> 'response');
+    END IF;
+    state := state || jsonb_build_object('answer', answer - 'id_token');
+    IF facts ->> 'account_url' IS NULL THEN
+        RETURN orla.do_store_connection(jsonb_build_object('state', state));
+    END IF;
+    RETURN jsonb_build_object('next', 'store_connection', 'state', state,
+        'http', jsonb_build_object('method', coalesce(facts ->> 'account_method', 'GET'), 'url', facts ->> 'account_url',
+                                   'hosts', facts -> 'hosts', 'bearer', answer ->> 'access_token',
+                                   'headers', '{"accept": "application/json"}'::jsonb, 'timeout_ms', 15000, 'max_bytes', 1048576));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_name_account(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_name_account(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_name_account(jsonb) IS
+    'Second step of complete_connection(): asks the provider whose account it is.';
+
+CREATE FUNCTION orla.first_text(object jsonb, keys jsonb)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT left(object ->> k.key, 300)
+      FROM jsonb_array_elements_text(coalesce(keys, '[]')) WITH ORDINALITY AS k (key, place)
+     WHERE jsonb_typeof(object -> k.key) IN ('string', 'number')
+     ORDER BY k.place LIMIT 1
+$$;
+REVOKE ALL ON FUNCTION orla.first_text(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.first_text(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.first_text(jsonb, jsonb) IS
+    'The first of these members that is there.';
+
+-- One connection per person and provider: the same account again replaces the
+-- tokens, another account replaces the connection.  An answer without a refresh
+-- token leaves that of the same account in place.
+CREATE FUNCTION orla.do_store_connection(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state    jsonb := args -> 'state';
+    answer   jsonb := state -> 'answer';
+    account  uuid := (state ->> 'user_id')::uuid;
+    who      text := state ->> 'provider';
+    facts    jsonb := orla.provider_facts(who);
+    person   jsonb := orla.response_object(args -> 'response');
+    until    timestamptz := (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer));
+    granted  text[] := CASE WHEN answer ->> 'scope' IS NULL
+                            THEN ARRAY(SELECT jsonb_array_elements_text(facts -> 'scopes'))
+                            ELSE regexp_split_to_array(btrim(left(answer ->> 'scope', 4000)), '[ ,]+') END;
+    missing  text[] := orla.missing_scopes(facts -> 'scopes', granted);
+    c        orla.user_cloud_storage_tokens;
+BEGIN
+    IF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200'
+                                           OR orla.first_text(person, facts -> 'account_id') IS NULL) THEN
+        RETURN orla.refuse_connection(state, CASE WHEN args #>> '{response,status}' IN ('401', '403') THEN 'operator' ELSE 'retry' END, args -> 'response');
+    END IF;
+
+    INSERT INTO orla.user_cloud_storage_tokens AS t
+           (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
+            scopes, last_error, last_refreshed_at, next_request_at)
+    VALUES (account, who, orla.first_text(person, facts -> 'account_id'), orla.first_text(person, facts -> 'account_email'),
+            orla.seal(answer ->> 'access_token', account, orla.token_purpose(who, 'access_token')),
+            orla.seal(nullif(answer ->> 'refresh_token', ''), account, orla.token_purpose(who, 'refresh_token')),
+            until, granted,
+            CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', array_to_string(missing, ', ')) END,
+            now(), orla.next_refresh(until, now()))
+    ON CONFLICT (user_id, provider) DO UPDATE
+       SET provider_user_id = excluded.provider_user_id, provider_email = excluded.provider_email,
+           access_token = excluded.access_token,
+           refresh_token = CASE WHEN excluded.refresh_token IS NULL AND t.provider_user_id = excluded.provider_user_id
+                                THEN t.refresh_token ELSE excluded.refresh_token END,
+           previous_refresh_token = NULL, token_expires_at = excluded.token_expires_at, scopes = excluded.scopes,
+           status = 'connected', is_active = true, last_error = excluded.last_error,
+           connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
+           last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
+           next_request_at = excluded.next_request_at, claimed_at = NULL, failures = 0
+    RETURNING * INTO c;
+    PERFORM orla.audit('complete_connection', 'success', account, jsonb_build_object('provider', who));
+    RETURN jsonb_build_object('answer', jsonb_strip_nulls(jsonb_build_object(
+        'provider', who, 'provider_email', c.provider_email, 'scopes', c.scopes, 'connected_at', c.connected_at,
+        'missing_scopes', nullif(missing, '{}'), 'return_to', state ->> 'return_to')));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_store_connection(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_store_connection(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_store_connection(jsonb) IS
+    'Last step of complete_connection(): the connection is there.';

@@ -1,0 +1,19 @@
+/*
+ * worker_once.h
+ *		A process for one call, where no worker is there to take it.
+ */
+#ifndef ORLA_WORKER_ONCE_H
+#define ORLA_WORKER_ONCE_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "storage/dsm.h"
+
+/* Starts the process and waits for its answer.  Raises PT503. */
+extern void orla_once_serve(dsm_segment *segment);
+
+/* Entry point of that process; the postmaster finds it by name. */
+extern PGDLLEXPORT void orla_once_main(Datum arg);
+
+#endif							/* ORLA_WORKER_ONCE_H */

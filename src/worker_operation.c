@@ -1,0 +1,151 @@
+/*
+ * worker_operation.c
+ *		SQL functions run for others, as orla_service.
+ *
+ * No statement of these processes is logged by log_statement or with its
+ * duration, since none comes from a client.  What would print values all the
+ * same is switched off: a plan that is printed has parameters folded into it.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "worker_operation.h"
+
+/*
+ * The process must not wait for a lock that its own caller holds: that
+ * deadlock no detector sees.
+ */
+#define LOCK_TIMEOUT	"2s"
+
+static void
+set_setting(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+}
+
+/*
+ * What a server's or a database's own defaults could spoil: an answer must be
+ * durable, row security on, waiting bounded, and nothing printed.
+ */
+static void
+set_settings(void)
+{
+	set_setting("lock_timeout", LOCK_TIMEOUT);
+	set_setting("search_path", "pg_catalog, pg_temp");
+	set_setting("row_security", "on");
+	set_setting("default_transaction_isolation", "read committed");
+	set_setting("default_transaction_read_only", "off");
+	set_setting("default_transaction_deferrable", "off");
+	set_setting("debug_print_parse", "off");
+	set_setting("debug_print_rewritten", "off");
+	set_setting("debug_print_plan", "off");
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		set_setting("synchronous_commit", "on");
+}
+
+bool
+orla_operation_settle_in(void)
+{
+	Oid			service;
+	bool		here;
+
+	set_settings();
+	StartTransactionCommand();
+	here = OidIsValid(get_extension_oid("orla", true));
+	service = here ? get_role_oid("orla_service", false) : InvalidOid;
+	CommitTransactionCommand();
+	if (here)
+		SetUserIdAndSecContext(service, SECURITY_LOCAL_USERID_CHANGE);
+	return here;
+}
+
+static List *
+collect_rows(MemoryContext keep)
+{
+	List	   *rows = NIL;
+	uint64		i;
+
+	for (i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContext caller;
+
+		if (isnull)
+			continue;
+		caller = MemoryContextSwitchTo(keep);
+		rows = lappend(rows, PG_DETOAST_DATUM_COPY(value));
+		MemoryContextSwitchTo(caller);
+	}
+	return rows;
+}
+
+static List *
+run_query(const char *sql, Oid type, Datum value, MemoryContext keep)
+{
+	List	   *rows;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args(sql, 1, &type, &value, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "query returned no rows");
+	rows = collect_rows(keep);
+	SPI_finish();
+	return rows;
+}
+
+/* The only PG_TRY: whoever waits has to learn of the error. */
+List *
+orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
+{
+	MemoryContext keep = CurrentMemoryContext;
+	List	   *volatile rows = NIL;
+
+	*error = NULL;
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		rows = run_query(sql, type, value, keep);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(keep);
+		*error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		rows = NIL;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(keep);
+	return rows;
+}
+
+Jsonb *
+orla_operation_run(const char *operation, Jsonb *args, ErrorData **error)
+{
+	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
+	List	   *rows = orla_operation_rows(sql, JSONBOID, JsonbPGetDatum(args), error);
+
+	if (*error == NULL && list_length(rows) != 1)
+	{
+		*error = palloc0(sizeof(ErrorData));
+		(*error)->sqlerrcode = ERRCODE_INTERNAL_ERROR;
+		(*error)->message = psprintf("operation \"%s\" returned no result", operation);
+	}
+	pfree(sql);
+	return *error != NULL ? NULL : linitial(rows);
+}

@@ -1,0 +1,32 @@
+/*
+ * worker_operation.h
+ *		What the processes run for others: SQL functions, as orla_service, each
+ *		in a transaction of its own that is committed before anybody learns of it.
+ */
+#ifndef ORLA_WORKER_OPERATION_H
+#define ORLA_WORKER_OPERATION_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+/*
+ * After the process has connected without a user: from here on it is
+ * orla_service, under the fence like anybody, with settings of its own.  False
+ * where the extension is not in this database (yet); nothing may be run then.
+ */
+extern bool orla_operation_settle_in(void);
+
+/*
+ * The jsonb values that a query with one argument returns.  They are copied to
+ * the current memory context.  An error is caught, the transaction aborted:
+ * NIL is returned and *error says what it was.
+ */
+extern List *orla_operation_rows(const char *sql, Oid type, Datum value,
+								 ErrorData **error);
+
+/* What orla.do_<operation>(args) returns; NULL and *error on an error. */
+extern Jsonb *orla_operation_run(const char *operation, Jsonb *args,
+								 ErrorData **error);
+#endif							/* ORLA_WORKER_OPERATION_H */

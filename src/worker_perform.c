@@ -1,0 +1,181 @@
+/*
+ * worker_perform.c
+ *		Work that must survive its caller: orla.perform().
+ *
+ * What a sign-in leaves behind (attempts, counters, sessions, rotations, audit
+ * rows) must not vanish because the caller rolls back, cancels or adds a filter
+ * to a URL that fails afterwards.  So it is done by another process and
+ * committed there before the caller gets its answer: by the worker of this
+ * database, or by a process for this one call where there is no worker.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "errors.h"
+#include "worker_call.h"
+#include "worker_once.h"
+#include "worker_shared.h"
+#include "worker_step.h"
+
+PG_FUNCTION_INFO_V1(orla_perform);
+PG_FUNCTION_INFO_V1(orla_perform_alone);
+PG_FUNCTION_INFO_V1(orla_consult);
+
+/* How long a caller waits for room in the worker's queue, and how often it looks. */
+#define ROOM_WAIT_MS	3000
+#define ROOM_RETRY_MS	10
+
+typedef enum Enqueued
+{
+	ENQUEUED,
+	QUEUE_FULL,
+	NO_WORKER
+} Enqueued;
+
+static Enqueued
+try_enqueue(dsm_segment *segment, uint64 *life)
+{
+	OrlaWorkerSlot *slot;
+	Enqueued	outcome = NO_WORKER;
+
+	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
+	slot = orla_shared_slot_of(MyDatabaseId);
+	if (slot != NULL && slot->ready)
+	{
+		outcome = QUEUE_FULL;
+		if (slot->queue_tail - slot->queue_head < ORLA_QUEUE_LEN)
+		{
+			OrlaQueuedCall *place = &slot->queue[slot->queue_tail % ORLA_QUEUE_LEN];
+
+			place->segment = dsm_segment_handle(segment);
+			place->caller = MyProc;
+			slot->queue_tail++;
+			*life = slot->life;
+			SetLatch(&slot->proc->procLatch);
+			outcome = ENQUEUED;
+		}
+	}
+	LWLockRelease(orla_shared->lock);
+	return outcome;
+}
+
+/* False when there is no worker. */
+static bool
+enqueue(dsm_segment *segment, uint64 *life)
+{
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  ROOM_WAIT_MS);
+	Enqueued	outcome;
+
+	while ((outcome = try_enqueue(segment, life)) == QUEUE_FULL)
+	{
+		if (GetCurrentTimestamp() >= give_up)
+		{
+			orla_call_wipe(dsm_segment_address(segment));
+			ereport(ERROR,
+					(errcode(ERRCODE_ORLA_UNAVAILABLE),
+					 errmsg("too busy, try again"),
+					 errdetail("The worker has as many calls waiting as it takes.")));
+		}
+		orla_call_wait_on_latch(ROOM_RETRY_MS);
+	}
+	return outcome == ENQUEUED;
+}
+
+static bool
+worker_lives(uint64 life)
+{
+	OrlaWorkerSlot *slot;
+	bool		lives;
+
+	LWLockAcquire(orla_shared->lock, LW_SHARED);
+	slot = orla_shared_slot_of(MyDatabaseId);
+	lives = slot != NULL && slot->life == life;
+	LWLockRelease(orla_shared->lock);
+	return lives;
+}
+
+static void
+wait_for_worker(dsm_segment *segment, uint64 life)
+{
+	OrlaCall   *call = dsm_segment_address(segment);
+
+	while (!orla_call_is_over(call))
+	{
+		if (!worker_lives(life) && !orla_call_is_over(call))
+		{
+			orla_call_wipe(call);
+			ereport(ERROR,
+					(errcode(ERRCODE_ORLA_UNAVAILABLE),
+					 errmsg("too busy, try again"),
+					 errdetail("The worker ended before it was done."),
+					 errhint("Try again in a moment.")));
+		}
+		orla_call_wait_on_latch(-1);
+	}
+}
+
+static Jsonb *
+perform(const char *operation, const Jsonb *args, bool alone)
+{
+	dsm_segment *segment;
+	uint64		life;
+
+	orla_call_check_operation(operation);
+	segment = orla_call_make(operation, args);
+	if (!alone && orla_shared != NULL && enqueue(segment, &life))
+		wait_for_worker(segment, life);
+	else
+		orla_once_serve(segment);
+	return orla_call_take_answer(segment);
+}
+
+/*
+ * orla.perform(operation text, args jsonb) → jsonb
+ *
+ * Raises 25006 in a read-only transaction, PT503 where no process can be had,
+ * and whatever the operation refuses or raises.
+ */
+Datum
+orla_perform(PG_FUNCTION_ARGS)
+{
+	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PreventCommandIfReadOnly(operation);
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), false));
+}
+
+/*
+ * orla.perform_alone(operation text, args jsonb) → jsonb
+ *
+ * The same, always in a process of its own: what takes long would keep the
+ * worker from everybody else's calls.
+ */
+Datum
+orla_perform_alone(PG_FUNCTION_ARGS)
+{
+	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PreventCommandIfReadOnly(operation);
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), true));
+}
+
+/*
+ * orla.consult(operation text, args jsonb) → jsonb
+ *
+ * The same for operations that change nothing that the caller could ask for,
+ * such as keeping a token fresh: in a read-only transaction as well.
+ */
+Datum
+orla_consult(PG_FUNCTION_ARGS)
+{
+	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), false));
+}

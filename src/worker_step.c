@@ -1,0 +1,105 @@
+/*
+ * worker_step.c
+ *		What an operation's result asks for next.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "worker_step.h"
+
+static JsonbValue *
+find(Jsonb *object, const char *name, JsonbValue *value)
+{
+	return getKeyJsonValueFromContainer(&object->root, name, strlen(name), value);
+}
+
+static char *
+text_of(Jsonb *object, const char *name)
+{
+	JsonbValue	value;
+
+	if (find(object, name, &value) == NULL || value.type != jbvString)
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+static Jsonb *
+object_of(Jsonb *object, const char *name)
+{
+	JsonbValue	value;
+
+	if (find(object, name, &value) == NULL || value.type != jbvBinary)
+		return NULL;
+	return JsonbValueToJsonb(&value);
+}
+
+void
+orla_step_read(Jsonb *result, OrlaStep *step)
+{
+	JsonbValue	value;
+
+	memset(step, 0, sizeof(*step));
+	step->kind = ORLA_STEP_MALFORMED;
+	if (!JB_ROOT_IS_OBJECT(result))
+		return;
+	if (find(result, "answer", &value) != NULL || find(result, "refusal", &value) != NULL)
+	{
+		step->kind = ORLA_STEP_RESULT;
+		return;
+	}
+	step->key = text_of(result, "wait");
+	if (step->key != NULL)
+	{
+		step->kind = ORLA_STEP_WAIT;
+		return;
+	}
+	step->key = text_of(result, "key");
+	step->next = text_of(result, "next");
+	step->request = object_of(result, "http");
+	step->state = object_of(result, "state");
+	if (step->request != NULL && step->next != NULL)
+		step->kind = ORLA_STEP_HTTP;
+}
+
+static void
+push_member(JsonbParseState **state, const char *name, Jsonb *object)
+{
+	JsonbValue	key;
+	JsonbValue	value;
+
+	key.type = jbvString;
+	key.val.string.val = unconstify(char *, name);
+	key.val.string.len = strlen(name);
+	pushJsonbValue(state, WJB_KEY, &key);
+	if (object == NULL)
+		value.type = jbvNull;
+	else
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = &object->root;
+		value.val.binary.len = VARSIZE(object) - VARHDRSZ;
+	}
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+Jsonb *
+orla_step_continue(Jsonb *state, Jsonb *response)
+{
+	JsonbParseState *parse = NULL;
+
+	pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
+	push_member(&parse, "state", state);
+	push_member(&parse, "response", response);
+	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+void
+orla_step_report_fault(const char *operation, const ErrorData *error)
+{
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTERNAL_ERROR)
+		return;
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("orla operation \"%s\" failed: %s", operation, error->message)));
+}

@@ -1,0 +1,57 @@
+/*
+ * worker_step.h
+ *		What an operation's result asks for next.
+ *
+ * orla.do_<operation>(args) returns one of
+ *
+ *		{"answer": …}		for the caller, done
+ *		{"refusal": {…}}	an error for the caller, done
+ *		{"http": {request}, "next": "operation", "state": {…}, "key": "…"}
+ *							make the request, then run do_<next> with
+ *							{"state": …, "response": …}; key (optional) names
+ *							what is then under way
+ *		{"wait": "key"}		something is under way under this key: run the
+ *							operation again when that has ended
+ */
+#ifndef ORLA_WORKER_STEP_H
+#define ORLA_WORKER_STEP_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+typedef enum OrlaStepKind
+{
+	ORLA_STEP_RESULT,
+	ORLA_STEP_HTTP,
+	ORLA_STEP_WAIT,
+	ORLA_STEP_MALFORMED
+} OrlaStepKind;
+
+/* Texts and objects are palloc'd. */
+typedef struct OrlaStep
+{
+	OrlaStepKind kind;
+	char	   *key;			/* WAIT; HTTP: may be NULL */
+	char	   *next;			/* HTTP */
+	Jsonb	   *request;		/* HTTP */
+	Jsonb	   *state;			/* HTTP; NULL: {} */
+} OrlaStep;
+
+extern void orla_step_read(Jsonb *result, OrlaStep *step);
+
+/* {"state": …, "response": …} */
+extern Jsonb *orla_step_continue(Jsonb *state, Jsonb *response);
+
+/*
+ * Into the server log, when it is a fault of the server's and not of the
+ * caller's input.  Without detail and context: they may quote an answer.
+ */
+extern void orla_step_report_fault(const char *operation, const ErrorData *error);
+
+/* What a caller is told whose operation needs the worker, where there is none. */
+#define ORLA_NO_WORKER_MESSAGE	"no worker for this database"
+#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which is not running."
+#define ORLA_NO_WORKER_HINT		"Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart."
+
+#endif							/* ORLA_WORKER_STEP_H */
