@@ -12,6 +12,7 @@
 
 #include "utils/guc.h"
 
+#include "http_policy.h"
 #include "setting_parse.h"
 #include "settings.h"
 
@@ -25,8 +26,14 @@ int			orla_access_token_lifetime = 3600;
 /* Lets DROP EXTENSION destroy accounts and content; off unless insisted on. */
 bool		orla_allow_drop = false;
 
+/* Requests to this machine itself: plain text, any port.  For trials. */
+bool		orla_allow_loopback_http = false;
+
 /* The `aud` of every token, asked for and given. */
 char	   *orla_audience = NULL;
+
+/* Certificates that other servers' are checked against; empty: the system's. */
+char	   *orla_ca_file = NULL;
 
 /*
  * Name of the request header in which a trusted proxy hands over the client's
@@ -34,6 +41,15 @@ char	   *orla_audience = NULL;
  * counts.  Set it only where the proxy overwrites what the client sent.
  */
 char	   *orla_client_address_header = NULL;
+
+/* Milliseconds until a connection to another server must be there. */
+int			orla_http_connect_timeout = 5000;
+
+/* Where requests to other servers go through; empty: they go straight. */
+char	   *orla_http_proxy = NULL;
+
+/* Milliseconds that a request may take in all, where it names no limit. */
+int			orla_http_timeout = 15000;
 
 /* First part of `iss`; the database's instance id follows after a colon. */
 char	   *orla_issuer = NULL;
@@ -134,6 +150,12 @@ check_header_name(char **newval, void **extra, GucSource source)
 	return is_good(orla_header_name_problem(*newval));
 }
 
+static bool
+check_http_proxy(char **newval, void **extra, GucSource source)
+{
+	return is_good(orla_http_proxy_problem(*newval));
+}
+
 static void
 define_int(const char *name, const char *what, int *variable, int boot,
 		   int min, int max, int flags)
@@ -227,12 +249,34 @@ define_sign_in_settings(void)
 			   &orla_sign_in_floor, 400, 0, 10000, GUC_UNIT_MS);
 }
 
+static void
+define_network_settings(void)
+{
+	DefineCustomBoolVariable("orla.allow_loopback_http",
+							 "Allows requests to this machine, in plain text and to any port.",
+							 NULL, &orla_allow_loopback_http, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	define_string("orla.ca_file",
+				  "File of the certificates that other servers' are checked against.",
+				  &orla_ca_file, "", GUC_SUPERUSER_ONLY, NULL);
+	define_int("orla.http_connect_timeout",
+			   "Milliseconds until a connection to another server must be there.",
+			   &orla_http_connect_timeout, 5000, 100, 60000, GUC_UNIT_MS);
+	define_string("orla.http_proxy",
+				  "Proxy for requests to other servers.",
+				  &orla_http_proxy, "", GUC_SUPERUSER_ONLY, check_http_proxy);
+	define_int("orla.http_timeout",
+			   "Milliseconds that a request to another server may take.",
+			   &orla_http_timeout, 15000, 100, 600000, GUC_UNIT_MS);
+}
+
 void
 orla_settings_init(void)
 {
 	define_token_settings();
 	define_key_settings();
 	define_sign_in_settings();
+	define_network_settings();
 	DefineCustomBoolVariable("orla.allow_drop",
 							 "Lets DROP EXTENSION destroy accounts and content.",
 							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,

@@ -12,8 +12,13 @@
 
 extern int	orla_access_token_lifetime; /* seconds */
 extern bool orla_allow_drop;
+extern bool orla_allow_loopback_http;
 extern char *orla_audience;
+extern char *orla_ca_file;
 extern char *orla_client_address_header;
+extern int	orla_http_connect_timeout;	/* milliseconds */
+extern char *orla_http_proxy;
+extern int	orla_http_timeout;	/* milliseconds */
 extern char *orla_issuer;
 extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
