@@ -8,7 +8,8 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 MODULE_big = $(EXTENSION)
 OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 PG_CFLAGS  = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(if $(WERROR),-Werror)
-SHLIB_LINK = -lcrypto -largon2
+PG_CPPFLAGS = $(shell curl-config --cflags)
+SHLIB_LINK = -lcrypto -largon2 $(shell curl-config --libs)
 
 # The scripts: sql/install/NN_*.sql, in the order of their numbers, is the
 # install script.

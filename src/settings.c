@@ -14,6 +14,7 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
+#include "http_policy.h"
 #include "setting_parse.h"
 #include "settings.h"
 
@@ -27,8 +28,14 @@ int			orla_access_token_lifetime = 3600;
 /* Lets DROP EXTENSION destroy accounts and content; off unless insisted on. */
 bool		orla_allow_drop = false;
 
+/* Requests to this machine itself: plain text, any port.  For trials. */
+bool		orla_allow_loopback_http = false;
+
 /* The `aud` of every token, asked for and given. */
 char	   *orla_audience = NULL;
+
+/* Certificates that other servers' are checked against; empty: the system's. */
+char	   *orla_ca_file = NULL;
 
 /*
  * Name of the request header in which a trusted proxy hands over the client's
@@ -42,6 +49,15 @@ char	   *orla_client_address_header = NULL;
  * shared_preload_libraries.
  */
 char	   *orla_databases = NULL;
+
+/* Milliseconds until a connection to another server must be there. */
+int			orla_http_connect_timeout = 5000;
+
+/* Where requests to other servers go through; empty: they go straight. */
+char	   *orla_http_proxy = NULL;
+
+/* Milliseconds that a request may take in all, where it names no limit. */
+int			orla_http_timeout = 15000;
 
 /* First part of `iss`; the database's instance id follows after a colon. */
 char	   *orla_issuer = NULL;
@@ -72,6 +88,12 @@ int			orla_max_concurrent_hashes = 4;
 
 /* Wrong passwords for one address from one origin before it is locked. */
 int			orla_max_failed_sign_ins = 5;
+
+/*
+ * Seconds of validity that are left when a worker refreshes an access token of a
+ * provider; never more than half of its life.
+ */
+int			orla_refresh_margin = 300;
 
 /* Requests to providers and mail servers that a worker makes at the same time. */
 int			orla_max_requests_in_flight = 64;
@@ -158,6 +180,12 @@ check_databases(char **newval, void **extra, GucSource source)
 	return is_good(good ? NULL : "The value must be a list of names of databases, separated by commas.");
 }
 
+static bool
+check_http_proxy(char **newval, void **extra, GucSource source)
+{
+	return is_good(orla_http_proxy_problem(*newval));
+}
+
 static void
 define_int(const char *name, const char *what, int *variable, int boot,
 		   int min, int max, int flags)
@@ -231,6 +259,9 @@ define_worker_settings(void)
 	define_int("orla.max_requests_in_flight",
 			   "Requests that a worker makes at the same time.",
 			   &orla_max_requests_in_flight, 64, 1, 1000, 0);
+	define_int("orla.refresh_margin",
+			   "Seconds of validity left when a provider's token is refreshed.",
+			   &orla_refresh_margin, 300, 0, 86400, GUC_UNIT_S);
 }
 
 static void
@@ -263,6 +294,27 @@ define_sign_in_settings(void)
 			   &orla_sign_in_floor, 400, 0, 10000, GUC_UNIT_MS);
 }
 
+static void
+define_network_settings(void)
+{
+	DefineCustomBoolVariable("orla.allow_loopback_http",
+							 "Allows requests to this machine, in plain text and to any port.",
+							 NULL, &orla_allow_loopback_http, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	define_string("orla.ca_file",
+				  "File of the certificates that other servers' are checked against.",
+				  &orla_ca_file, "", GUC_SUPERUSER_ONLY, NULL);
+	define_int("orla.http_connect_timeout",
+			   "Milliseconds until a connection to another server must be there.",
+			   &orla_http_connect_timeout, 5000, 100, 60000, GUC_UNIT_MS);
+	define_string("orla.http_proxy",
+				  "Proxy for requests to other servers.",
+				  &orla_http_proxy, "", GUC_SUPERUSER_ONLY, check_http_proxy);
+	define_int("orla.http_timeout",
+			   "Milliseconds that a request to another server may take.",
+			   &orla_http_timeout, 15000, 100, 600000, GUC_UNIT_MS);
+}
+
 void
 orla_settings_init(void)
 {
@@ -270,6 +322,7 @@ orla_settings_init(void)
 	define_key_settings();
 	define_sign_in_settings();
 	define_worker_settings();
+	define_network_settings();
 	DefineCustomBoolVariable("orla.allow_drop",
 							 "Lets DROP EXTENSION destroy accounts and content.",
 							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,

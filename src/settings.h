@@ -12,9 +12,14 @@
 
 extern int	orla_access_token_lifetime; /* seconds */
 extern bool orla_allow_drop;
+extern bool orla_allow_loopback_http;
 extern char *orla_audience;
+extern char *orla_ca_file;
 extern char *orla_client_address_header;
 extern char *orla_databases;	/* a list of names */
+extern int	orla_http_connect_timeout;	/* milliseconds */
+extern char *orla_http_proxy;
+extern int	orla_http_timeout;	/* milliseconds */
 extern char *orla_issuer;
 extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
@@ -27,6 +32,7 @@ extern int	orla_password_memory;	/* kB */
 extern int	orla_password_passes;
 extern char *orla_public_url;
 extern int	orla_refresh_grace; /* seconds */
+extern int	orla_refresh_margin;	/* seconds */
 extern int	orla_refresh_token_lifetime;	/* seconds */
 extern int	orla_reset_lifetime;	/* seconds */
 extern int	orla_sign_in_floor; /* milliseconds */

@@ -157,26 +157,46 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
 	task->response = orla_http_response_to_jsonb(response);
-	if (response->failure != ORLA_HTTP_OK)
+	if (response->failure != ORLA_HTTP_NONE)
 	{
 		orla_task_counters.failures++;
 		note_error(response->message);
 	}
 	MemoryContextSwitchTo(caller);
+	orla_http_response_free(response);
 	dlist_delete(&task->node);
 	dlist_push_tail(&advancing, &task->node);
 }
 
-/* NULL when the operation asked for something that is no request. */
-static OrlaHttpRequest *
-read_request(Jsonb *json)
+/* The engine has copies of what it needs, and wipes them. */
+static void
+wipe_request(OrlaHttpRequest *request)
+{
+	if (request->bearer != NULL)
+		explicit_bzero(unconstify(char *, request->bearer), request->bearer_len);
+	if (request->body != NULL)
+		explicit_bzero(unconstify(char *, request->body), request->body_len);
+	if (request->password != NULL)
+		explicit_bzero(unconstify(char *, request->password), strlen(request->password));
+}
+
+/*
+ * False when the operation asked for something that is no request, which is a
+ * fault of ours and no reason to end the process.
+ */
+static bool
+send_request(Task *task, Jsonb *json)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	OrlaHttpRequest *volatile request = NULL;
+	volatile bool sent = false;
 
 	PG_TRY();
 	{
-		request = orla_http_request_from_jsonb(json);
+		OrlaHttpRequest *request = orla_http_request_from_jsonb(json, true);
+
+		orla_http_start(http_engine, request, request_ended, task);
+		wipe_request(request);
+		sent = true;
 	}
 	PG_CATCH();
 	{
@@ -185,16 +205,15 @@ read_request(Jsonb *json)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	return request;
+	wipe_jsonb(json);
+	return sent;
 }
 
 /* A task keeps the key that it began with, whatever its later requests say. */
 static void
 start_request(Task *task, OrlaStep *step)
 {
-	OrlaHttpRequest *request = read_request(step->request);
-
-	if (request == NULL)
+	if (!send_request(task, step->request))
 	{
 		fail_task(task, ERRCODE_INTERNAL_ERROR, "malformed request", NULL, NULL);
 		finish_task(task);
@@ -206,9 +225,6 @@ start_request(Task *task, OrlaStep *step)
 	task->state = step->state;
 	dlist_push_tail(&running, &task->node);
 	orla_task_counters.requests++;
-	orla_http_start(http_engine, request, request_ended, task);
-	orla_http_request_wipe(request);
-	wipe_jsonb(step->request);
 }
 
 static bool

@@ -1,0 +1,38 @@
+/*
+ * http_json.h
+ *		Requests and responses as SQL has them.
+ *
+ * A request is an object of
+ *
+ *		url, hosts [name, …]				needed
+ *		method, headers {name: value}
+ *		body | body_base64 | form {name: value}
+ *		timeout_ms, max_bytes
+ *
+ * and, for the worker alone, of bearer, mail {from, to, text} with username,
+ * password and starttls (true unless said).  to is a text or an array.  A
+ * member that is null is as if it was not there; others than these are refused.
+ *
+ * A response is an object of status, headers (names in lower case; values of
+ * one name are joined with commas), body or body_base64 (where it is not text
+ * in the database's encoding), failure, message, sent.
+ */
+#ifndef ORLA_HTTP_JSON_H
+#define ORLA_HTTP_JSON_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "http.h"
+
+/* In the current context.  Raises 22023 for what is not a request. */
+extern OrlaHttpRequest *orla_http_request_from_jsonb(Jsonb *json, bool for_worker);
+
+/* Of an answer that is too large for a jsonb, a response that says so. */
+extern Jsonb *orla_http_response_to_jsonb(const OrlaHttpResponse *response);
+
+/* The headers alone. */
+extern Jsonb *orla_http_headers_to_jsonb(const OrlaHttpResponse *response);
+
+#endif							/* ORLA_HTTP_JSON_H */
