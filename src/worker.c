@@ -36,8 +36,8 @@
 #include "worker_step.h"
 #include "worker_task.h"
 
-/* How often it looks for due work and for the extension, if nobody calls. */
-#define LOOK_EVERY_MS		5000
+/* How often it looks for due work and for the extension, if nothing happens. */
+#define LOOK_EVERY_MS		2000
 #define HOUSEKEEPING_EVERY_MS	60000
 
 static OrlaWorkerSlot *slot = NULL;
@@ -154,25 +154,18 @@ report(const char *what, ErrorData *error)
 			 errmsg("orla worker could not %s: %s", what, error->message)));
 }
 
-/* Starts what is due, as far as there is room for requests. */
+/* How much is taken at once is orla.due_work()'s to say, by provider. */
 static void
 start_due_work(void)
 {
-	int			room = orla_max_requests_in_flight - orla_tasks_in_flight();
 	ErrorData  *error;
 	List	   *works;
 	ListCell   *lc;
 
-	if (room <= 0)
-		return;
 	works = orla_operation_rows("SELECT orla.due_work($1)", INT4OID,
-								Int32GetDatum(room), &error);
+								Int32GetDatum(orla_max_requests_in_flight), &error);
 	if (error != NULL)
-	{
 		report("find due work", error);
-		look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
-		return;
-	}
 	foreach(lc, works)
 	{
 		Jsonb	   *work = lfirst(lc);
@@ -180,10 +173,7 @@ start_due_work(void)
 		orla_task_start_own(work);
 		explicit_bzero(work, VARSIZE(work));
 	}
-
-	/* As much as there was room for: there is probably more. */
-	look_at = list_length(works) == room ? 0 :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
 }
 
 static void
@@ -251,8 +241,7 @@ time_to_sleep(void)
 
 	if (engine_wait >= 0)
 		wait = Min(wait, engine_wait);
-	if (!extension_is_here || orla_tasks_in_flight() < orla_max_requests_in_flight)
-		wait = Min(wait, ms_until(look_at));
+	wait = Min(wait, ms_until(look_at));
 	if (extension_is_here)
 		wait = Min(wait, ms_until(housekeeping_at));
 	return Max(wait, 0);
@@ -306,7 +295,8 @@ orla_worker_main(Datum arg)
 		MemoryContextSwitchTo(memory);
 		take_calls();
 		orla_http_run(engine);
-		orla_tasks_advance();
+		if (orla_tasks_advance() > 0)
+			look_at = 0;		/* there is room for more */
 		do_due_work();
 		publish_status();
 		MemoryContextSwitchTo(memory);

@@ -12,8 +12,12 @@
 
 #include <signal.h>
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
-#include "commands/dbcommands.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -25,6 +29,8 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
 #include "settings.h"
@@ -56,30 +62,53 @@ orla_launcher_register(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* Oids of the databases that are named and exist. */
+static bool
+is_named(const char *database, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (strcmp((char *) lfirst(lc), database) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Oids of the databases that are named and take connections.  By a scan of the
+ * heap: without a database of its own, a process cannot open an index.
+ */
 static List *
 named_databases(void)
 {
-	char	   *list = pstrdup(orla_databases);
+	MemoryContext caller = CurrentMemoryContext;
 	List	   *names = NIL;
 	List	   *oids = NIL;
-	ListCell   *lc;
+	Relation	databases;
+	TableScanDesc scan;
+	HeapTuple	tuple;
 
-	if (!SplitIdentifierString(list, ',', &names))
+	if (!SplitIdentifierString(pstrdup(orla_databases), ',', &names))
 		return NIL;				/* the check hook lets no such value through */
-	StartTransactionCommand();
-	foreach(lc, names)
-	{
-		Oid			oid = get_database_oid((char *) lfirst(lc), true);
-		MemoryContext transaction;
 
-		if (!OidIsValid(oid))
-			continue;
-		transaction = MemoryContextSwitchTo(TopMemoryContext);
-		oids = list_append_unique_oid(oids, oid);
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	databases = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(databases, 0, NULL);
+	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext transaction = MemoryContextSwitchTo(caller);
+
+		if (database->datallowconn && is_named(NameStr(database->datname), names))
+			oids = lappend_oid(oids, database->oid);
 		MemoryContextSwitchTo(transaction);
 	}
+	table_endscan(scan);
+	table_close(databases, AccessShareLock);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
 	return oids;
 }
 
@@ -203,15 +232,11 @@ orla_launcher_main(Datum arg)
 
 	for (;;)
 	{
-		List	   *databases;
 		long		wait;
 
 		MemoryContextSwitchTo(memory);
-		databases = named_databases();
-		assign_slots(databases);
+		assign_slots(named_databases());
 		wait = start_missing();
-		list_free(databases);
-		MemoryContextSwitchTo(memory);
 		MemoryContextReset(memory);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

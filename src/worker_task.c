@@ -343,9 +343,11 @@ orla_task_start_own(Jsonb *work)
 	MemoryContextSwitchTo(caller);
 }
 
-void
+int
 orla_tasks_advance(void)
 {
+	int			n = 0;
+
 	while (!dlist_is_empty(&advancing))
 	{
 		Task	   *task = dlist_container(Task, node, dlist_head_node(&advancing));
@@ -359,7 +361,9 @@ orla_tasks_advance(void)
 		wipe_jsonb(task->response);
 		task->state = task->response = NULL;
 		run_step(task, task->next, task->continuation);
+		n++;
 	}
+	return n;
 }
 
 void

@@ -29,8 +29,8 @@ extern void orla_task_start_call(dsm_segment *segment);
 /* Work of the worker's own; `work` is a step as of worker_step.h. */
 extern void orla_task_start_own(Jsonb *work);
 
-/* Goes on with the tasks whose requests have ended. */
-extern void orla_tasks_advance(void);
+/* Goes on with the tasks whose requests have ended; how many there were. */
+extern int	orla_tasks_advance(void);
 
 /* Requests under way. */
 extern int	orla_tasks_in_flight(void);

@@ -174,19 +174,6 @@ GRANT EXECUTE ON FUNCTION orla.due_work(int) TO orla_service;
 COMMENT ON FUNCTION orla.due_work(int) IS
     'Steps that are due, claimed.';
 
-CREATE FUNCTION orla.next_due()
-    RETURNS timestamptz
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT least((SELECT min(t.next_request_at) FROM orla.user_cloud_storage_tokens AS t WHERE t.claimed_at IS NULL),
-                 (SELECT min(o.next_attempt_at) FROM orla.outbox AS o WHERE o.sent_at IS NULL AND EXISTS (SELECT FROM orla.mail_server)))
-$$;
-REVOKE ALL ON FUNCTION orla.next_due() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.next_due() TO orla_service;
-COMMENT ON FUNCTION orla.next_due() IS
-    'When there is something due next.';
-
 -- Nobody but a worker claims, and there is one worker: what is claimed when it
 -- starts was claimed by one that died.
 CREATE FUNCTION orla.worker_started(pid int)
