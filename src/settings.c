@@ -95,6 +95,9 @@ int			orla_max_failed_sign_ins = 5;
  */
 int			orla_refresh_margin = 300;
 
+/* The largest file that is fetched from a provider, in kB. */
+int			orla_max_download = 100 * 1024;
+
 /* Requests to providers and mail servers that a worker makes at the same time. */
 int			orla_max_requests_in_flight = 64;
 
@@ -256,6 +259,9 @@ define_worker_settings(void)
 							   "Databases that have a worker.",
 							   NULL, &orla_databases, "", PGC_SIGHUP,
 							   GUC_LIST_INPUT, check_databases, NULL, NULL);
+	define_int("orla.max_download",
+			   "The largest file that is fetched from a provider.",
+			   &orla_max_download, 100 * 1024, 1, 512 * 1024, GUC_UNIT_KB);
 	define_int("orla.max_requests_in_flight",
 			   "Requests that a worker makes at the same time.",
 			   &orla_max_requests_in_flight, 64, 1, 1000, 0);

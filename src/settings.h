@@ -26,6 +26,7 @@ extern char *orla_keyring_command;
 extern char *orla_keyring_file;
 extern int	orla_lockout_duration;	/* seconds */
 extern int	orla_max_concurrent_hashes;
+extern int	orla_max_download;	/* kB */
 extern int	orla_max_failed_sign_ins;
 extern int	orla_max_requests_in_flight;
 extern int	orla_password_memory;	/* kB */

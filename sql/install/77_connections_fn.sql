@@ -405,11 +405,14 @@ BEGIN
 
     INSERT INTO orla.user_cloud_storage_tokens AS t
            (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
-            scopes, last_error, last_refreshed_at, next_request_at)
+            scopes, metadata, last_error, last_refreshed_at, next_request_at)
     VALUES (account, who, orla.first_text(person, facts -> 'account_id'), orla.first_text(person, facts -> 'account_email'),
             orla.seal(answer ->> 'access_token', account, orla.token_purpose(who, 'access_token')),
             orla.seal(nullif(answer ->> 'refresh_token', ''), account, orla.token_purpose(who, 'refresh_token')),
             until, granted,
+            jsonb_strip_nulls(jsonb_build_object('root_namespace_id',
+                CASE WHEN person #>> '{root_info,root_namespace_id}' <> person #>> '{root_info,home_namespace_id}'
+                     THEN person #>> '{root_info,root_namespace_id}' END)),
             CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', array_to_string(missing, ', ')) END,
             now(), orla.next_refresh(until, now()))
     ON CONFLICT (user_id, provider) DO UPDATE
@@ -418,7 +421,7 @@ BEGIN
            refresh_token = CASE WHEN excluded.refresh_token IS NULL AND t.provider_user_id = excluded.provider_user_id
                                 THEN t.refresh_token ELSE excluded.refresh_token END,
            previous_refresh_token = NULL, token_expires_at = excluded.token_expires_at, scopes = excluded.scopes,
-           status = 'connected', is_active = true, last_error = excluded.last_error,
+           metadata = excluded.metadata, status = 'connected', is_active = true, last_error = excluded.last_error,
            connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
            last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
            next_request_at = excluded.next_request_at, claimed_at = NULL, failures = 0

@@ -1,0 +1,147 @@
+-- Dropbox, API version 2: everything is a POST.
+
+-- Members of a team see its folders only if the call names the team's root.
+CREATE FUNCTION orla.dropbox_root(facts jsonb)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN facts #>> '{metadata,root_namespace_id}' ~ '^[0-9]{1,20}$'
+                THEN jsonb_build_object('dropbox-api-path-root', jsonb_build_object('.tag', 'root', 'root', facts #>> '{metadata,root_namespace_id}')::text)
+                ELSE '{}' END
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_root(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_root(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_root(jsonb) IS
+    'The header that names a team''s root, nothing for a person on her own.';
+
+CREATE FUNCTION orla.dropbox_request(facts jsonb, path text, argument jsonb)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('method', 'POST', 'url', (facts ->> 'api_url') || path, 'body', argument::text,
+        'headers', jsonb_build_object('content-type', 'application/json') || orla.dropbox_root(facts))
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) IS
+    'A call with its argument as JSON.';
+
+CREATE FUNCTION orla.dropbox_list_request(facts jsonb, folder text, file_type text, page_token text, page_size int)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/list_folder/continue', jsonb_build_object('cursor', page_token))
+                ELSE orla.dropbox_request(facts, '/files/list_folder', jsonb_build_object(
+                         'path', CASE WHEN folder IS NULL OR folder = 'root' THEN '' ELSE orla.check_file_id(folder) END, 'limit', page_size)) END
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) IS
+    'Lists a folder; the root is the empty path.';
+
+CREATE FUNCTION orla.dropbox_search_request(facts jsonb, query text, file_type text, page_token text, page_size int)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/search/continue_v2', jsonb_build_object('cursor', page_token))
+                ELSE orla.dropbox_request(facts, '/files/search_v2', jsonb_build_object('query', query, 'options', jsonb_strip_nulls(jsonb_build_object(
+                         'max_results', page_size,
+                         'file_categories', CASE WHEN file_type IS NOT NULL THEN jsonb_build_array(jsonb_build_object('.tag', file_type)) END)))) END
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) IS
+    'Searches names and texts.';
+
+CREATE FUNCTION orla.dropbox_item_request(facts jsonb, file_id text)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.dropbox_request(facts, '/files/get_metadata', jsonb_build_object('path', file_id))
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_item_request(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_item_request(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_item_request(jsonb, text) IS
+    'A file''s facts.';
+
+-- The argument goes into a header, and an id has nothing but ASCII.
+CREATE FUNCTION orla.dropbox_content_request(facts jsonb, item jsonb, as_text boolean)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN item ->> '.tag' = 'file' AND coalesce((item ->> 'is_downloadable')::boolean, true) AND item ->> 'id' ~ '^[ -~]+$' THEN
+        jsonb_build_object('method', 'POST', 'url', (facts ->> 'content_url') || '/files/download',
+            'headers', jsonb_build_object('dropbox-api-arg', jsonb_build_object('path', item ->> 'id')::text) || orla.dropbox_root(facts)) END
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, boolean) IS
+    'The bytes of a file; NULL for what has none.';
+
+-- No media type and no address in the web come with an entry; its parent is a
+-- path.
+CREATE FUNCTION orla.dropbox_rows(facts jsonb, answer jsonb, folder text)
+    RETURNS SETOF orla.file_row
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT i ->> 'id', i ->> 'name',
+           CASE WHEN i ->> '.tag' = 'file' THEN orla.media_type_of(i ->> 'name') END, i ->> '.tag' = 'folder',
+           orla.to_bigint(i ->> 'size'), orla.to_time(i ->> 'server_modified'),
+           coalesce(CASE WHEN folder LIKE 'id:%' THEN folder END, nullif(regexp_replace(i ->> 'path_lower', '/[^/]*$', ''), ''), 'root'),
+           'https://www.dropbox.com/home' || (SELECT string_agg(orla.percent_encode(p.part), '/' ORDER BY p.place)
+                                                FROM string_to_table(i ->> 'path_display', '/') WITH ORDINALITY AS p (part, place)),
+           i ->> 'content_hash'
+      FROM (SELECT orla.entries_of(answer, 'entries')
+            UNION ALL
+            SELECT jsonb_path_query(answer, '$.matches[*].metadata.metadata')) AS entry (i)
+     WHERE i ->> '.tag' IN ('file', 'folder') AND jsonb_typeof(i -> 'id') = 'string'
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) IS
+    'The entries in an answer.';
+
+CREATE FUNCTION orla.dropbox_next_page(facts jsonb, answer jsonb)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN answer -> 'has_more' = 'true' THEN nullif(answer ->> 'cursor', '') END
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_next_page(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_next_page(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_next_page(jsonb, jsonb) IS
+    'The cursor of the next page.';
+
+-- Tags tell; error_summary ends in dots that mean nothing.
+CREATE FUNCTION orla.dropbox_refusal(a orla.file_answer)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN a.failure = 'too_large' THEN 'too_large'
+        WHEN a.failure IS NOT NULL OR a.status >= 500 OR a.status = 408 THEN 'unavailable'
+        WHEN a.status = 401 AND r.tag = 'missing_scope' THEN 'scope'
+        WHEN a.status = 401 AND r.tag IN ('user_suspended', 'invalid_select_user', 'invalid_select_admin', 'route_access_denied') THEN 'operator'
+        WHEN a.status = 401 THEN 'unauthorized'
+        WHEN a.status = 400 AND convert_from(substr(a.body, 1, 300), 'LATIN1') ~* 'access token is malformed|invalid authorization' THEN 'unauthorized'
+        WHEN a.status = 429 THEN 'busy'
+        WHEN a.status = 409 AND (r.tag IN ('too_many_write_operations', 'internal_error', 'retry_error', 'too_many_requests')) THEN 'busy'
+        WHEN a.status = 409 AND (r.tag = 'reset' OR r.summary LIKE 'reset/%') THEN 'page'
+        WHEN a.status = 409 AND (r.inner_tag = 'unsupported_file' OR r.tag = 'unsupported_file') THEN 'not_downloadable'
+        WHEN a.status IN (403, 404, 409) THEN 'not_found'
+        ELSE 'other' END
+      FROM (SELECT orla.answer_json(a) #>> '{error,.tag}', orla.answer_json(a) #>> '{error,path,.tag}', orla.answer_json(a) ->> 'error_summary') AS r (tag, inner_tag, summary)
+$$;
+REVOKE ALL ON FUNCTION orla.dropbox_refusal(orla.file_answer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.dropbox_refusal(orla.file_answer) TO orla_service;
+COMMENT ON FUNCTION orla.dropbox_refusal(orla.file_answer) IS
+    'What a refusal of Dropbox means, as of orla.raise_file_error().';
