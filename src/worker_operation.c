@@ -21,12 +21,6 @@
 
 #include "worker_operation.h"
 
-/*
- * The process must not wait for a lock that its own caller holds: that
- * deadlock no detector sees.
- */
-#define LOCK_TIMEOUT	"2s"
-
 static void
 set_setting(const char *name, const char *value)
 {
@@ -38,9 +32,9 @@ set_setting(const char *name, const char *value)
  * durable, row security on, waiting bounded, and nothing printed.
  */
 static void
-set_settings(void)
+set_settings(const char *lock_timeout)
 {
-	set_setting("lock_timeout", LOCK_TIMEOUT);
+	set_setting("lock_timeout", lock_timeout);
 	set_setting("search_path", "pg_catalog, pg_temp");
 	set_setting("row_security", "on");
 	set_setting("default_transaction_isolation", "read committed");
@@ -54,12 +48,12 @@ set_settings(void)
 }
 
 bool
-orla_operation_settle_in(void)
+orla_operation_settle_in(const char *lock_timeout)
 {
 	Oid			service;
 	bool		here;
 
-	set_settings();
+	set_settings(lock_timeout);
 	StartTransactionCommand();
 	here = OidIsValid(get_extension_oid("orla", true));
 	service = here ? get_role_oid("orla_service", false) : InvalidOid;
