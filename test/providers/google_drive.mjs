@@ -2,11 +2,19 @@
 // export), drives.
 import { contentAnswer, json, text } from './lib/answers.mjs';
 import { own } from './lib/accounts.mjs';
+import { apiGrant } from './lib/authorize.mjs';
 import { Content } from './lib/contents.mjs';
 import { docx, pdf, pptx, xlsx } from './lib/documents.mjs';
 import { BadFields, parseFields, select } from './lib/fields.mjs';
 import { BadQuery, parseQuery } from './lib/google_query.mjs';
-import { SCOPE, apiGrant, driveError } from './google.mjs';
+
+export const SCOPE = 'https://www.googleapis.com/auth/';
+
+// Drive's form of an error.
+export function driveError(status, reason, message, more = {}, headers = {}) {
+  const domain = reason.endsWith('Exceeded') ? 'usageLimits' : 'global';
+  return json(status, { error: { code: status, message, errors: [{ message, domain, reason, ...more }] } }, headers);
+}
 
 const NATIVE = 'application/vnd.google-apps.';
 const OFFICE = 'application/vnd.openxmlformats-officedocument.';
@@ -91,7 +99,7 @@ function resource(node) {
   if (node.drive.name !== own) Object.assign(shown, { driveId: node.drive.id, teamDriveId: node.drive.id });
   if (node.resource_key) shown.resourceKey = node.resource_key;
   if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5'), sha256Checksum: node.content.hash('sha256') });
-  if (node.type === 'native') Object.assign(shown, { size: '1', exportLinks: {} });
+  if (node.type === 'native') Object.assign(shown, { size: '1024', exportLinks: Object.fromEntries(Object.keys(EXPORTS[node.native] ?? {}).map((mime) => [mime, `https://docs.google.com/feeds/download/export?id=${node.id}&mimeType=${encodeURIComponent(mime)}`])) });
   if (node.type === 'shortcut') shown.shortcutDetails = { targetId: node.target.id, targetMimeType: mimeOf(node.target) };
   return shown;
 }

@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Control } from './lib/control.mjs';
 import { Emulator } from './lib/emulator.mjs';
+import { dropbox } from './dropbox.mjs';
 import { google } from './google.mjs';
+import { onedrive } from './onedrive.mjs';
 
-const DIALECTS = [google];
+const DIALECTS = [google, onedrive, dropbox];
 
 // tls: a folder with cert.pem and key.pem; ports: { google_drive: { main: 4001 }, …, control: 4000 }
 export async function startProviders({ tls, ports = {} } = {}) {

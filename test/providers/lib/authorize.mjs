@@ -94,3 +94,12 @@ export function tokenAnswer(emulator, fields) {
   for (const name of omit) delete all[name];
   return all;
 }
+
+// The grant behind the bearer token, or the refusal that is made of the reason.
+export function apiGrant({ emulator, bearer, headers }, refusal) {
+  const reason = bearer === null ? (headers.authorization === undefined ? 'absent' : 'malformed') : emulator.tokens.accessProblem(bearer);
+  const grant = bearer === null ? null : emulator.tokens.access(bearer)?.grant;
+  if (grant) grant[reason === null ? 'api_calls' : 'api_refused'] += 1;
+  if (reason !== null) throw refusal(reason);
+  return grant;
+}
