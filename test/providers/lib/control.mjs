@@ -12,6 +12,7 @@
 //   POST /control/release    {provider, endpoint?}               held requests go on
 //   GET  /control/wait?provider=&endpoint=&requests=|held=|idle=1&timeout_ms=
 //   GET  /control/counts?provider=     GET /control/log?provider=     GET /control/files?provider=&account=
+//   GET  /control/mails?provider=smtp&to=
 //   POST /control/reset      {provider?}                         as after the start; all, without provider
 import { createServer } from 'node:http';
 import { Account, pathOf } from './accounts.mjs';
@@ -57,14 +58,16 @@ export class Control {
   }
 
   // The same without HTTP.
-  call(method, name, given) {
-    const work = Object.hasOwn(CALLS, `${method} ${name}`) ? CALLS[`${method} ${name}`] : null;
-    if (!work) throw new Wrong(`no such call: ${method} ${name}; there are: ${Object.keys(CALLS).join(', ')}`);
+  async call(method, name, given) {
     const { provider, ...rest } = given;
     if (provider === undefined && ['reset', 'counts', 'approve'].includes(name)) return EVERYWHERE[name](this.emulators, rest);
     const emulator = Object.hasOwn(this.emulators, provider ?? '') ? this.emulators[provider] : null;
     if (!emulator) throw new Wrong(`no provider ${provider}; there are: ${Object.keys(this.emulators).join(' ')}`);
-    return emulator.control?.[`${method} ${name}`] ? emulator.control[`${method} ${name}`](rest) : work(emulator, rest);
+    const own = emulator.control?.[`${method} ${name}`];
+    if (own) return own(rest);
+    const work = Object.hasOwn(CALLS, `${method} ${name}`) ? CALLS[`${method} ${name}`] : null;
+    if (!work) throw new Wrong(`no such call: ${method} ${name}; there are: ${Object.keys(CALLS).join(', ')}`);
+    return work(emulator, rest);
   }
 }
 
@@ -133,8 +136,8 @@ const CALLS = {
 };
 
 const EVERYWHERE = {
-  reset: (emulators) => {
-    for (const emulator of Object.values(emulators)) emulator.reset();
+  reset: async (emulators) => {
+    for (const emulator of Object.values(emulators)) await emulator.reset();
     return { reset: Object.keys(emulators) };
   },
   counts: (emulators) => Object.fromEntries(Object.entries(emulators).map(([name, emulator]) => [name, emulator.show()])),

@@ -50,8 +50,8 @@ export class Emulator {
 
   // redirect_uris null: any, but the code can be redeemed only with the one it
   // was asked for. The secret has what a form must escape.
-  addClient({ client_id = 'orla-test-client', client_secret = 'orla~test+secret/&=%41', redirect_uris = null, project = 'orla-test', audience = 'all' }) {
-    const client = { client_id, client_secret, redirect_uris, project, audience };
+  addClient({ client_id = 'orla-test-client', client_secret = 'orla~test+secret/&=%41', redirect_uris = null, project = 'orla-test', audience = 'all', auth_method, deleted }) {
+    const client = { client_id, client_secret, redirect_uris, project, audience, auth_method, deleted };
     this.clients.set(client_id, client);
     return client;
   }
@@ -66,6 +66,7 @@ export class Emulator {
 
   // Listens on loopback, http always, https with { key, cert }.
   async listen({ tls, ports = {} } = {}) {
+    await this.dialect.start?.(this);
     for (const [host, { address = '127.0.0.1' }] of Object.entries(this.dialect.hosts)) {
       this.hosts[host] = { http: await this.open(createServer(), host, address, 'http', ports[host] ?? 0) };
       if (tls) this.hosts[host].https = await this.open(createTlsServer(tls), host, address, 'https', 0);
@@ -92,6 +93,7 @@ export class Emulator {
       server.closeAllConnections();
     })));
     this.servers = [];
+    await this.dialect.stop?.(this);
   }
 
   async serve(host, scheme, req, res) {
