@@ -98,7 +98,7 @@ function resource(node) {
   if (node.parent) shown.parents = [node.parent.id];
   if (node.drive.name !== own) Object.assign(shown, { driveId: node.drive.id, teamDriveId: node.drive.id });
   if (node.resource_key) shown.resourceKey = node.resource_key;
-  if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5'), sha256Checksum: node.content.hash('sha256') });
+  if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5') });
   if (node.type === 'native') Object.assign(shown, { size: '1024', exportLinks: Object.fromEntries(Object.keys(EXPORTS[node.native] ?? {}).map((mime) => [mime, `https://docs.google.com/feeds/download/export?id=${node.id}&mimeType=${encodeURIComponent(mime)}`])) });
   if (node.type === 'shortcut') shown.shortcutDetails = { targetId: node.target.id, targetMimeType: mimeOf(node.target) };
   return shown;
@@ -197,7 +197,7 @@ function download(ctx, grant, id) {
   if (node.abuse && ctx.query.get('acknowledgeAbuse') !== 'true') {
     throw driveError(403, 'cannotDownloadAbusiveFile', 'This file has been identified as malware or spam and cannot be downloaded.');
   }
-  return contentAnswer(node.content, ctx.headers.range, { 'content-type': node.mime, 'x-goog-hash': `md5=${node.content.hash('md5')}` },
+  return contentAnswer(node.content, ctx.headers.range, { 'content-type': node.mime },
     ctx.emulator.knobs.range === 'honour');
 }
 

@@ -8,6 +8,8 @@ import { Knobs, replaces } from './knobs.mjs';
 import { Tokens } from './tokens.mjs';
 
 const MAX_BODY = 16 << 20;
+// tokens of 16 KiB come in headers
+const maxHeaderSize = 64 << 10;
 
 export class Emulator {
   // dialect: see google.mjs. hosts: names of its listeners, 'main' first.
@@ -68,8 +70,8 @@ export class Emulator {
   async listen({ tls, ports = {} } = {}) {
     await this.dialect.start?.(this);
     for (const [host, { address = '127.0.0.1' }] of Object.entries(this.dialect.hosts)) {
-      this.hosts[host] = { http: await this.open(createServer(), host, address, 'http', ports[host] ?? 0) };
-      if (tls) this.hosts[host].https = await this.open(createTlsServer(tls), host, address, 'https', 0);
+      this.hosts[host] = { http: await this.open(createServer({ maxHeaderSize }), host, address, 'http', ports[host] ?? 0) };
+      if (tls) this.hosts[host].https = await this.open(createTlsServer({ ...tls, maxHeaderSize }), host, address, 'https', 0);
     }
     return this;
   }
