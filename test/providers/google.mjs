@@ -145,7 +145,7 @@ function answer(emulator, grant, withRefresh) {
     fields.refresh_token = tokens.newRefresh(grant, '1//0g');
     grant.testing = knobs.testing;
     if (knobs.testing) fields.refresh_token_expires_in = 604_799;
-    killOldest(emulator, grant);
+    tokens.pushOut(grant, knobs.refresh_token_limit);
   }
   if (grant.scopes.includes('openid')) {
     const now = Math.floor(emulator.now() / 1000);
@@ -154,12 +154,6 @@ function answer(emulator, grant, withRefresh) {
       email_verified: account.email_verified, ...nonce && { nonce }, iat: now, exp: now + 3600 }, access_token);
   }
   return tokenAnswer(emulator, fields);
-}
-
-// One more than the limit, and the oldest is dead, without a word.
-function killOldest({ tokens, knobs }, { account, client_id }) {
-  const live = tokens.liveRefreshTokens((grant) => grant.account === account && grant.client_id === client_id);
-  for (const found of live.slice(0, Math.max(0, live.length - knobs.refresh_token_limit))) found.dead = 'pushed out';
 }
 
 // All tokens of the user for the whole project, whoever holds them.

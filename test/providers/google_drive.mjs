@@ -47,7 +47,7 @@ export function driveRoute(ctx) {
   const match = /^\/drive\/v3\/(about|files|drives)(?:\/([^/]+))?(?:\/(export))?$/.exec(rawPath);
   if (method !== 'GET' || !match) return null;
   const [, what, rawId, action] = match;
-  const id = rawId === undefined ? undefined : decodeURIComponent(rawId);
+  const id = plain(rawId);
   const run = (endpoint, work) => ({ endpoint, run: () => work(ctx, grantOf(ctx), id) });
   if (what === 'about' && !id) return run('about', about);
   if (what === 'drives') return id ? run('drive', (c, grant) => oneDrive(c, grant, id)) : run('drives', drives);
@@ -55,6 +55,14 @@ export function driveRoute(ctx) {
   if (!id) return run(/\b(?:name|fullText)\s+contains\b/.test(query.get('q') ?? '') ? 'search' : 'list', list);
   if (action) return run('export', exported);
   return query.get('alt') === 'media' ? run('download', download) : run('metadata', metadata);
+}
+
+function plain(segment) {
+  try {
+    return segment === undefined ? undefined : decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function grantOf(ctx) {

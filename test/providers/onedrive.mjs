@@ -27,6 +27,10 @@ const WHY = {
   70008: ['invalid_grant', 'The provided authorization code or refresh token has expired due to inactivity.'],
   70011: ['invalid_scope', 'The provided value for the input parameter scope is not valid.'],
   70043: ['invalid_grant', 'The refresh token has expired or is invalid due to sign-in frequency checks by conditional access.', 'token_expired'],
+  65004: ['invalid_grant', 'The user declined to consent to access the app.'],
+  90006: ['server_error', 'A transient error has occurred. Please try again.'],
+  90055: ['temporarily_unavailable', 'There are too many requests.'],
+  7000112: ['unauthorized_client', 'The application is disabled.'],
   90033: ['temporarily_unavailable', 'A transient error has occurred. Please try again.'],
   700005: ['invalid_grant', 'Provided Authorization Code is intended to use against other tenant, thus rejected.'],
   700016: ['unauthorized_client', 'Application was not found in the directory.'],
@@ -43,7 +47,7 @@ function refusal(code, emulator) {
   const [error, text, suberror] = WHY[code] ?? ['invalid_grant', 'Refused.'];
   const timestamp = `${new Date(emulator.now()).toISOString().slice(0, 19).replace('T', ' ')}Z`;
   const [trace_id, correlation_id] = [crypto.randomUUID(), crypto.randomUUID()];
-  const status = error === 'invalid_client' ? 401 : code === 90033 ? 503 : 400;
+  const status = error === 'invalid_client' ? 401 : /^(temporarily|server)/.test(error) ? 503 : 400;
   return json(status, {
     error, error_description: `AADSTS${code}: ${text}\r\nTrace ID: ${trace_id}\r\nCorrelation ID: ${correlation_id}\r\nTimestamp: ${timestamp}`,
     error_codes: [code], timestamp, trace_id, correlation_id, error_uri: `https://login.microsoftonline.com/error?code=${code}`, ...suberror && { suberror },

@@ -11,7 +11,7 @@ export function authorize(ctx, dialect) {
   const client = emulator.clients.get(query.get('client_id'));
   const redirect_uri = query.get('redirect_uri');
   if (!client) throw html(400, dialect.words.unknown_client);
-  if (!redirect_uri || (client.redirect_uris && !client.redirect_uris.includes(redirect_uri))) {
+  if (!redirect_uri || !URL.canParse(redirect_uri) || (client.redirect_uris && !client.redirect_uris.includes(redirect_uri))) {
     throw html(400, dialect.words.redirect_mismatch, `<p>redirect_uri=${escape(redirect_uri)}</p>`);
   }
   for (const name of new Set(query.keys())) {

@@ -101,11 +101,11 @@ export class Emulator {
   async serve(host, scheme, req, res) {
     const ctx = await this.context(host, scheme, req);
     const route = this.dialect.route(ctx) ?? { endpoint: 'unknown', run: () => this.problem(404, 'unknown') };
-    const found = ctx.bearer && this.tokens.access(ctx.bearer);
+    const grant = this.grantOf(ctx, route.endpoint);
     const entry = {
       endpoint: route.endpoint, host, method: req.method, path: ctx.rawPath, query: ctx.rawQuery, at: Date.now(),
       authorization: /^(\w+) /.exec(req.headers.authorization ?? '')?.[1].toLowerCase() ?? null,
-      account: found?.grant.account.email ?? null, grant: found?.grant.id ?? null,
+      account: grant?.account.email ?? null, grant: grant?.id ?? null,
       user_agent: req.headers['user-agent'] ?? null, range: req.headers.range ?? null,
     };
     ctx.entry = entry;
@@ -122,6 +122,14 @@ export class Emulator {
     }
   }
 
+  // Whose request it is, whatever becomes of it. A refresh is counted here, for
+  // a fault may answer before the token endpoint sees it.
+  grantOf(ctx, endpoint) {
+    if (ctx.bearer) return this.tokens.access(ctx.bearer)?.grant;
+    const token = endpoint === 'token' ? ctx.form().get('refresh_token') : null;
+    return token === null ? undefined : this.tokens.arrived(token);
+  }
+
   // null: the connection ends without one.
   async answer(ctx, route, before, after) {
     if (before) {
@@ -133,8 +141,8 @@ export class Emulator {
     try {
       answer = await route.run(ctx);
     } catch (thrown) {
-      if (!(thrown instanceof Answer)) throw thrown;
-      answer = thrown;
+      if (!(thrown instanceof Answer)) console.error(thrown);
+      answer = thrown instanceof Answer ? thrown : this.problem(500, route.endpoint);
     }
     if (!after) return answer;
     await this.dawdle(after, route);
@@ -161,14 +169,14 @@ export class Emulator {
     return {
       emulator: this, host, scheme, method: req.method, headers: req.headers, rawPath, rawQuery, body,
       query: new URLSearchParams(rawQuery),
-      form: () => new URLSearchParams(body.toString()),
+      form: () => new URLSearchParams(/^application\/x-www-form-urlencoded/.test(req.headers['content-type'] ?? '') ? body.toString() : ''),
       bearer: /^Bearer (.+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null,
       origin: (name) => this.hosts[name][scheme],
     };
   }
 
   // What tests read.
-  show() {
-    return { ...this.counts.show(), ...this.tokens.show() };
+  show({ brief = false } = {}) {
+    return { ...this.counts.show(), ...this.tokens.show(brief) };
   }
 }
