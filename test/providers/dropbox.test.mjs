@@ -67,6 +67,7 @@ test('no refresh token without offline; refusals; a wrong secret; a public clien
   const { verifier, challenge } = pkce();
   const { code } = await approve({ code_challenge: challenge, code_challenge_method: 'S256' });
   const bare = { client_id: SECRET.client_id, redirect_uri: CALLBACK, grant_type: 'authorization_code', code, code_verifier: verifier };
+  assert.equal((await problem(ask(`${base}/oauth2/token`, { form: { ...bare, code_verifier: '' } })))[1], 'invalid_client', 'neither secret nor verifier');
   const own = (await ask(`${base}/oauth2/token`, { form: bare })).json;
   assert.equal((await ask(`${base}/oauth2/token`, { form: { client_id: SECRET.client_id, grant_type: 'refresh_token', refresh_token: own.refresh_token } })).status, 200);
 });

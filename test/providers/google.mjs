@@ -12,7 +12,7 @@ const THROTTLED = 'Quota exceeded for quota metric \'Queries\' and limit \'Queri
 
 export const google = {
   answer,
-  allScopes: [`${SCOPE}drive`, 'openid', `${SCOPE}userinfo.email`],
+  allScopes: [`${SCOPE}drive`, `${SCOPE}userinfo.email`],
   name: 'google_drive',
   title: 'Google',
   hosts: { main: {} },
