@@ -13,7 +13,7 @@ let bytes;
 const knobs = (values) => providers.call('POST', 'knobs', { provider, ...values });
 
 before(async () => {
-  providers = await startProviders();
+  providers = await startProviders({ only: ['dropbox'] });
   base = providers.description.dropbox.main.http;
   bytes = providers.description.dropbox.content.http;
 });

@@ -13,7 +13,7 @@ const at = (provider) => providers.description[provider].main.http;
 const TOKEN = { google_drive: '/token', onedrive: '/common/oauth2/v2.0/token', dropbox: '/oauth2/token' };
 const ALL = Object.keys(TOKEN);
 
-before(async () => { providers = await startProviders(); });
+before(async () => { providers = await startProviders({ only: ALL }); });
 after(() => providers.stop());
 beforeEach(async () => {
   await call('POST', 'reset');

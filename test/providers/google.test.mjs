@@ -13,7 +13,7 @@ const provider = 'google_drive';
 const knobs = (values) => providers.call('POST', 'knobs', { provider, ...values });
 
 before(async () => {
-  providers = await startProviders();
+  providers = await startProviders({ only: ['google_drive'] });
   base = providers.description.google_drive.main.http;
 });
 after(() => providers.stop());

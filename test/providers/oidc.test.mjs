@@ -10,7 +10,7 @@ let providers;
 let base;
 
 before(async () => {
-  providers = await startProviders();
+  providers = await startProviders({ only: ['oidc'] });
   base = providers.description.oidc.main.http;
 });
 after(() => providers.stop());

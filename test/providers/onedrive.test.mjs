@@ -13,7 +13,7 @@ let base;
 const knobs = (values) => providers.call('POST', 'knobs', { provider, ...values });
 
 before(async () => {
-  providers = await startProviders();
+  providers = await startProviders({ only: ['onedrive'] });
   base = providers.description.onedrive.main.http;
 });
 after(() => providers.stop());

@@ -16,7 +16,7 @@ const mails = (to) => providers.call('GET', 'mails', { provider, to });
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'orla-smtp-'));
-  providers = await startProviders({ tls: folder });
+  providers = await startProviders({ tls: folder, only: ['smtp'] });
   port = Number(new URL(providers.description.smtp.url).port);
 });
 after(async () => {
