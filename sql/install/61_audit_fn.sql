@@ -302,7 +302,7 @@ DECLARE
     known text[];
     kept  text;
 BEGIN
-    IF EXISTS (SELECT FROM orla.audit_log) OR EXISTS (SELECT FROM orla.audit_batches) THEN
+    IF EXISTS (SELECT FROM orla.audit_log AS a WHERE a.mac IS NOT NULL) OR EXISTS (SELECT FROM orla.audit_batches) THEN
         PERFORM orla.mac_key_id();      -- an error without a keyring
         known := ARRAY(SELECT k.key_id FROM orla.keys() AS k WHERE k.use = 'mac');
     END IF;

@@ -43,6 +43,11 @@ SELECT is_empty('SELECT * FROM orla.audit_head()', 'and no head to keep');
 SELECT results_eq('SELECT object, problem FROM orla.audit_verify(1, ''00'')', $$VALUES ('batch 1', 'was cut off')$$,
                   'unless one was kept: the whole trail was cut off');
 
+INSERT INTO orla.audit_log (event_type) VALUES ('imported');
+SELECT results_eq('SELECT problem FROM orla.audit_verify()', ARRAY['has no digest: it was inserted by hand, or imported and not adopted'], 'rows imported before first use are told of');
+SELECT is(orla.audit_seal(), NULL, 'and not sealed');
+DELETE FROM orla.audit_log;
+
 -- ---------------------------------------------------------------------------
 -- Who did what, and no secret
 -- ---------------------------------------------------------------------------
