@@ -1,7 +1,7 @@
 # A cluster of a test's own, sessions in it, and what psql prints.
 #
 #   my $c = Cluster->new('name', 'shared_preload_libraries=orla');
-#   $c->sql($statements, database => …, user => …)
+#   $c->sql($statements, database => …, user => …, options => …)
 #   my $s = $c->session(…); $s->ask($sql); $s->send($sql); $s->answer;
 #   $c->stop('immediate'); $c->start; Cluster::waits_until(sub { … });
 #
@@ -81,6 +81,7 @@ sub psql
 {
 	my ($self, %with) = @_;
 	$self->here;
+	$ENV{PGOPTIONS} = $with{options} if $with{options};
 	return ('psql', '-qAtX', '-d', $with{database} // 'app', '-U', $with{user} // 'postgres');
 }
 
