@@ -5,6 +5,8 @@
 import { GraphQLError, getOperationAST } from 'graphql';
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { makePgService } from 'postgraphile/adaptors/pg';
+import { withPgClientFromPgService } from 'postgraphile/@dataplan/pg';
+import { makeIntrospectionQuery, parseIntrospectionResults } from 'postgraphile/graphile-build-pg/pg-introspection';
 import { jsonPgSmartTags } from 'postgraphile/utils';
 
 /** The token of "Authorization: Bearer …"; undefined without one. */
@@ -49,6 +51,38 @@ function maskError(error) {
   });
 }
 
+/** The catalogue as PostGraphile reads it, orla's objects not marked as an extension's. */
+async function catalogue(service) {
+  const { rows: [{ introspection }] } = await withPgClientFromPgService(service, null,
+    (client) => client.query({ text: makeIntrospectionQuery() }));
+  const raw = JSON.parse(introspection);
+  const orla = raw.extensions.find(({ extname }) => extname === 'orla');
+  if (orla === undefined) throw new Error('the database has no extension orla');
+  raw.depends = raw.depends.filter(({ deptype, refobjid }) => deptype !== 'e' || refobjid !== orla._id);
+  return parseIntrospectionResults(JSON.stringify(raw));
+}
+
+// PostGraphile leaves out whatever came with an extension, and here that is the
+// API. So what it read is replaced, in place, before anything is made of it.
+const extension = {
+  name: 'OrlaExtensionPlugin',
+  version: '1.0.0',
+  gather: {
+    hooks: {
+      async pgIntrospection_introspection({ resolvedPreset }, { introspection, serviceName }) {
+        const service = resolvedPreset.pgServices.find(({ name }) => name === serviceName);
+        for (const [name, value] of Object.entries(await catalogue(service))) {
+          if (!Array.isArray(value)) introspection[name] = value;
+          else {
+            introspection[name].length = 0;
+            for (const entity of value) introspection[name].push(entity);
+          }
+        }
+      },
+    },
+  },
+};
+
 // Views have no keys of their own. Within a tenant the id is one: user_id is
 // in every key and every request has one tenant, so nobody has to say it.
 const COLUMNS = {
@@ -76,7 +110,7 @@ const tags = jsonPgSmartTags({
 
 export default {
   extends: [PostGraphileAmberPreset],
-  plugins: [tags],
+  plugins: [extension, tags],
   pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'] })],
   gather: { installWatchFixtures: false },
   grafast: {
