@@ -38,18 +38,48 @@ function settingsOf({ headers }, { document, operationName }) {
 }
 
 // Errors of the caller's, by SQLSTATE; all others are the server's own affair.
-const STATUS = { 25006: 405, 28000: 401, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503 };
+const STATUS = {
+  25006: 405, 28000: 403, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503,
+};
+
+function statusOf(cause, anonymous) {
+  const state = cause.code ?? '';
+  // What nobody may, somebody may: whoever has no token is told to sign in.
+  if (state === '42501' && anonymous) return 401;
+  // A row that is not there, or not the caller's: no SQLSTATE, the layer says so.
+  if (state === '' && /^No values were (updated|deleted) /.test(cause.message)) return 404;
+  return STATUS[state] ?? (/^2[23]/.test(state) ? 400 : 500);
+}
+
+const MESSAGE = { 404: 'there is no such row', 500: 'internal error' };
 
 /** What a client sees: a message and a status, no detail, no hint, no SQL. */
 function maskError(error) {
-  const { originalError: cause } = error;
+  const { originalError: cause, extensions: { anonymous } } = error;
   if (cause == null) return error;
-  const state = cause.code ?? '';
-  const status = STATUS[state] ?? (/^2[23]/.test(state) ? 400 : 500);
-  return new GraphQLError(status === 500 ? 'internal error' : cause.message, {
-    nodes: error.nodes, path: error.path, extensions: { code: state, status },
+  const status = statusOf(cause, anonymous === true);
+  return new GraphQLError(MESSAGE[status] ?? cause.message, {
+    nodes: error.nodes, path: error.path,
+    extensions: cause.code === undefined ? { status } : { code: cause.code, status },
   });
 }
+
+// maskError sees the error alone; this tells it who asked.
+const whoAsked = {
+  name: 'OrlaWhoAskedPlugin',
+  version: '1.0.0',
+  grafast: {
+    middleware: {
+      async execute(next, { args }) {
+        const result = await next();
+        if (args.contextValue.pgSettings.role === 'orla_anon') {
+          for (const error of result.errors ?? []) error.extensions.anonymous = true;
+        }
+        return result;
+      },
+    },
+  },
+};
 
 /** The catalogue as PostGraphile reads it, orla's objects not marked as an extension's. */
 async function catalogue(service) {
@@ -110,9 +140,10 @@ const tags = jsonPgSmartTags({
 
 export default {
   extends: [PostGraphileAmberPreset],
-  plugins: [extension, tags],
-  pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'] })],
+  plugins: [extension, tags, whoAsked],
+  pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'], pubsub: false })],
   gather: { installWatchFixtures: false },
+  schema: { dontSwallowErrors: true },
   grafast: {
     explain: false,
     context: ({ node }, args) => ({ pgSettings: settingsOf(node.req, args) }),

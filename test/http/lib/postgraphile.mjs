@@ -34,6 +34,8 @@ export async function startPostGraphile(uri) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await instance.release();
+      // Its connections are ours to end, before the database is dropped under them.
+      for (const service of instance.getResolvedPreset().pgServices) await service.release();
     },
   };
 }
