@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 const asRoot = process.getuid() === 0;
@@ -58,6 +59,15 @@ async function connect(connectionString) {
   return client;
 }
 
+/** Waits until nobody is connected any more: a layer that has ended its connections need not have been heard yet. */
+async function leftAlone(client, database) {
+  for (let i = 0; i < 100; i++) {
+    const { rows } = await client.query('SELECT FROM pg_stat_activity WHERE datname = $1 LIMIT 1', [database]);
+    if (rows.length === 0) return;
+    await sleep(20);
+  }
+}
+
 /**
  * { name, loginUri, admin, sql(text, values), connectAs(), close() }
  *
@@ -95,6 +105,7 @@ export async function startDatabase({ settings = {}, harden = true } = {}) {
     connectLogin: () => connect(uri(cluster, login, secret, name)),
     async close() {
       await admin.end();
+      await leftAlone(maintenance, name);
       await maintenance.query(`DROP DATABASE ${name} WITH (FORCE)`);
       await maintenance.query(`DROP ROLE ${login}`);
       await maintenance.end();
