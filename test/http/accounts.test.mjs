@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
 import { startLayer } from './lib/layer.mjs';
+import { restLifecycle } from './lib/lifecycle.mjs';
 import { PASSWORD, join, mailTo, signIn, signUp, tokenIn } from './lib/people.mjs';
 
 let database;
@@ -30,39 +31,7 @@ function assertRefused(answer, status = 401) {
   assert.equal(answer.body.hint, null, 'no hint');
 }
 
-test('register, verify, login, read and write own rows, refresh, logout, 401', async () => {
-  const ada = await signUp(anybody, database, 'Ada');
-
-  const session = await signIn(anybody, ada.email);
-  assert.deepEqual(Object.keys(session).sort(),
-    ['access_token', 'expires_in', 'refresh_token', 'token_type', 'user']);
-  assert.equal(session.token_type, 'bearer');
-  assert.equal(session.user.id, ada.id);
-  assert.equal(session.user.email_verified, true);
-
-  const api = anybody.as({ token: session.access_token });
-  const written = await api.post('/competitors', { name: 'Rival' }, { prefer: 'return=representation' });
-  assert.equal(written.status, 201, written.text);
-  assert.equal(written.body[0].user_id, ada.id);
-  const read = await api.get('/competitors?select=name');
-  assert.deepEqual([read.status, read.body], [200, [{ name: 'Rival' }]]);
-  const me = await api.rpc('me');
-  assert.deepEqual([me.status, me.body.email], [200, ada.email]);
-
-  const refreshed = await anybody.rpc('refresh', { refresh_token: session.refresh_token });
-  assert.equal(refreshed.status, 200, refreshed.text);
-  const again = anybody.as({ token: refreshed.body.access_token });
-  assert.equal((await again.get('/competitors')).body.length, 1);
-
-  const out = await again.rpc('logout', { refresh_token: refreshed.body.refresh_token });
-  assert.deepEqual([out.status, Object.keys(out.body)], [200, ['message']]);
-  for (const ended of [api, again]) {
-    const refused = await ended.get('/competitors');
-    assert.equal(refused.status, 401, refused.text);
-    assert.equal(refused.body.code, 'PT401');
-  }
-  assertRefused(await anybody.rpc('refresh', { refresh_token: refreshed.body.refresh_token }));
-});
+test('register, verify, login, read and write own rows, refresh, logout, 401', () => restLifecycle(anybody, database));
 
 test('a registration answers the same for a free address and for one that is taken', async () => {
   const ada = await signUp(anybody, database, 'Ada');
