@@ -102,6 +102,7 @@ export async function startDatabase({ settings = {}, harden = true } = {}) {
     loginUri: uri(cluster, login, secret, name),
     sql: async (text, values) => (await admin.query(text, values)).rows,
     connectAs: (user, pass) => connect(uri(cluster, user, pass, name)),
+    connectAdmin: () => connect(uri(cluster, cluster.user, password, name)),
     connectLogin: () => connect(uri(cluster, login, secret, name)),
     async close() {
       await admin.end();
