@@ -82,6 +82,17 @@ test('an access token where a refresh token belongs, and the other way round, is
   assert.equal(answer.status, 401);
 });
 
+test('a token that has ended is refused on every path, sign-in and refresh too', async () => {
+  const ada = await join(anybody, database, 'Ada');
+  const other = await signIn(anybody, ada.email);
+  await anybody.rpc('logout', { refresh_token: ada.session.refresh_token });
+  for (const [name, args] of [['login', { email: ada.email, password: PASSWORD }], ['refresh', { refresh_token: other.refresh_token }]]) {
+    const answer = await ada.api.rpc(name, args);
+    assert.deepEqual([answer.status, answer.body.code, answer.body.message], [401, 'PT401', 'access token refused'], answer.text);
+    assert.equal((await anybody.rpc(name, args)).status, 200, 'and without it is not');
+  }
+});
+
 test('logout_everywhere ends every session at once, the caller\'s too', async () => {
   const ada = await join(anybody, database, 'Ada');
   const other = anybody.as({ token: (await signIn(anybody, ada.email)).access_token });

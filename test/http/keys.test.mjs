@@ -1,4 +1,5 @@
-// A rotation of signing keys reaches a layer that runs.
+// A rotation of signing keys reaches a layer that runs. In clusters of its own:
+// databases of one cluster share the keyring.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';
@@ -11,7 +12,7 @@ let layer;
 let anybody;
 
 before(async () => {
-  database = await startDatabase({ settings: { 'orla.key_activation_delay': '1s' } });
+  database = await startDatabase({ alone: true, settings: { 'orla.key_activation_delay': '1s' } });
   layer = await startLayer(database);
   anybody = new Client(layer.url);
 });
@@ -73,10 +74,11 @@ test('published keys are public', async () => {
 
 test('a layer that started before the first key finds it', async () => {
   // The keyring is made at first use; a layer may well be up before that.
-  const fresh = await startDatabase({ harden: false });
+  const fresh = await startDatabase({ alone: true, harden: false });
   const early = await startLayer(fresh);
   try {
     const client = new Client(early.url);
+    assert.deepEqual((await client.get('/rpc/jwks')).body, { keys: [] });
     const ada = await join(client, fresh, 'Ada');
     await eventually('the first token is accepted', async () => (await ada.api.get('/competitors')).status === 200);
   } finally {

@@ -8,7 +8,7 @@ import { startDatabase } from './lib/database.mjs';
 import { CREATE, NAMES, call, data, error, joinByGraphql, query, refused } from './lib/graphql.mjs';
 import { graphqlLifecycle } from './lib/lifecycle.mjs';
 import { PASSWORD } from './lib/people.mjs';
-import { startPostGraphile } from './lib/postgraphile.mjs';
+import { startPostGraphile, startPostGraphileByCommand } from './lib/postgraphile.mjs';
 
 let database;
 let layer;
@@ -212,4 +212,15 @@ test('what the schema offers is orla_api, and nothing of the tables behind it', 
 
 test('an error that is the server\'s own says nothing of itself', async () => {
   assert.deepEqual(await error(ada.api, '{ broken }'), { message: 'internal error', code: 'XX000', status: 500 });
+});
+
+test('the documented command starts it, with no editor', async () => {
+  const started = await startPostGraphileByCommand(database.loginUri);
+  try {
+    const client = new Client(started.url);
+    assert.equal((await data(client.as({ token: ada.session.access_token }), '{ me }')).me.id, ada.id);
+    assert.equal((await client.get('/')).status, 404);
+  } finally {
+    await started.close();
+  }
 });

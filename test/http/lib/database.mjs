@@ -1,5 +1,6 @@
 // A database with orla for one test file: in the cluster that PGHOST names,
-// else in a cluster of its own that ends with the file.
+// else in a cluster of its own that ends with the file. So does one that changes
+// what databases of a cluster share: alone.
 //
 // A cluster of its own needs initdb, and another user than root to run as.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -74,8 +75,8 @@ async function leftAlone(client, database) {
  * `admin` is a superuser's connection, `loginUri` what an HTTP layer gets: a
  * login that was allowed in by orla.allow_http_login() and nothing else.
  */
-export async function startDatabase({ settings = {}, harden = true } = {}) {
-  const own = process.env.PGHOST === undefined;
+export async function startDatabase({ settings = {}, harden = true, alone = false } = {}) {
+  const own = alone || process.env.PGHOST === undefined;
   const cluster = own ? startCluster()
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
