@@ -5,6 +5,7 @@
 import { GraphQLError, getOperationAST } from 'graphql';
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { makePgService } from 'postgraphile/adaptors/pg';
+import { isSafeError } from 'postgraphile/grafast';
 import { withPgClientFromPgService } from 'postgraphile/@dataplan/pg';
 import { makeIntrospectionQuery, parseIntrospectionResults } from 'postgraphile/graphile-build-pg/pg-introspection';
 import { jsonPgSmartTags } from 'postgraphile/utils';
@@ -48,20 +49,21 @@ function statusOf(cause, anonymous) {
   if (state === '42501' && anonymous) return 401;
   // A row that is not there, or not the caller's: no SQLSTATE, the layer says so.
   if (state === '' && /^No values were (updated|deleted) /.test(cause.message)) return 404;
-  return STATUS[state] ?? (/^2[23]/.test(state) ? 400 : 500);
+  return STATUS[state] ?? (isSafeError(cause) || /^2[23]/.test(state) ? 400 : 500);
 }
 
-const MESSAGE = { 404: 'there is no such row', 500: 'internal error' };
-
-/** What a client sees: a message and a status, no detail, no hint, no SQL. */
+/** What a client sees: a message and a status, no detail, no hint, no SQL, none of its values. */
 function maskError(error) {
-  const { originalError: cause, extensions: { anonymous } } = error;
-  if (cause == null) return error;
-  const status = statusOf(cause, anonymous === true);
-  return new GraphQLError(MESSAGE[status] ?? cause.message, {
-    nodes: error.nodes, path: error.path,
-    extensions: cause.code === undefined ? { status } : { code: cause.code, status },
-  });
+  const { originalError: cause, nodes, path, extensions: { anonymous } } = error;
+  const say = (message, extensions) => new GraphQLError(message, { nodes, path, extensions });
+  // Not executed at all: malformed, or not of this schema.
+  if (path === undefined) return say(error.message.replace(/ got invalid value .*?; /s, ' got an invalid value; '), { status: 400 });
+  const status = cause == null ? 500 : statusOf(cause, anonymous === true);
+  const code = cause?.code === undefined ? {} : { code: cause.code };
+  if (status === 404) return say('there is no such row', { status });
+  if (status !== 500) return say(cause.message, { ...code, status });
+  console.error(`internal error at ${path.join('.')}: ${code.code ?? ''} ${(cause ?? error).message}`);
+  return say('internal error', { ...code, status });
 }
 
 // maskError sees the error alone; this tells it who asked.

@@ -348,3 +348,23 @@ describe('refusals carry the documented status', () => {
     assert.deepEqual([answer.status, answer.body.code], [400, '22P05'], answer.text);
   });
 });
+
+test('strange arguments of any function are refused as such, never an error of the server\'s own', async () => {
+  const functions = await database.sql(`
+    SELECT proname AS name, proargnames[1:pronargs] AS arguments FROM pg_proc
+     WHERE pronamespace = 'orla_api'::regnamespace AND provolatile = 'v' AND pronargs > 0 ORDER BY proname`);
+  const ada = await join(anybody, database, 'Ada');
+  const here = ada.api.as({ token: ada.session.access_token, headers: { 'x-real-ip': '203.0.113.77' } });
+  for (const [what, value] of Object.entries({
+    null: null, empty: '', 'a number': 7, 'an object': { a: 1 }, 'a megabyte': 'x'.repeat(1 << 20),
+    unicode: '\u{1F980}\u202E@\u00e9', quotes: `' OR ''='"\\`, newlines: 'a\r\nBcc: b@example.org',
+  })) {
+    for (const { name, arguments: names } of functions) {
+      const answer = await here.rpc(name, Object.fromEntries(names.map((each) => [each, value])));
+      assert.ok([200, 400, 401, 403, 429].includes(answer.status), `${name} of ${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
+      if (answer.status === 200) assert.ok(['logout', 'register', 'forgot_password', 'resend_verification'].includes(name), `${name} of ${what}`);
+      assert.ok(answer.text.length < 1000, `${name} of ${what} does not say it again`);
+    }
+  }
+  assert.equal((await ada.api.rpc('me')).status, 200);
+});

@@ -170,6 +170,15 @@ describe('errors carry the documented status', () => {
       { currentPassword: 'Wrong-Horse-42', newPassword: PASSWORD })],
     ['a value outside its list', 400, '23514', () => error(ada.api, `mutation {
       createContentLibrary(input: { contentLibrary: { title: "x", status: "lost" } }) { clientMutationId } }`)],
+    ['no name', 400, '23502', () => error(ada.api, 'mutation { createCompetitor(input: { competitor: { industry: "x" } }) { clientMutationId } }')],
+    ['a malformed time', 400, '22007', () => error(ada.api, `mutation {
+      createContentLibrary(input: { contentLibrary: { title: "x", publishedAt: "x" } }) { clientMutationId } }`)],
+    ['a negative limit', 400, '2201W', () => error(ada.api, '{ allCompetitors(first: -1) { nodes { name } } }')],
+    ['a malformed cursor', 400, undefined, () => error(ada.api, '{ allCompetitors(after: "x") { nodes { name } } }')],
+    ['a patch of nothing', 400, undefined, () => error(ada.api, `mutation ($id: UUID!) {
+      updateCompetitorByRowId(input: { rowId: $id, competitorPatch: {} }) { clientMutationId } }`, { id: randomUUID() })],
+    ['a malformed uuid in a variable', 400, undefined, () => error(ada.api,
+      'query ($id: UUID!) { competitorByRowId(rowId: $id) { name } }', { id: 'x' })],
     ['a reference to nothing', 409, '23503', () => error(ada.api, `mutation ($id: UUID!) {
       createCompetitorAnalysis(input: { competitorAnalysis: { competitorId: $id } }) { clientMutationId } }`, { id: randomUUID() })],
     ['a row that is not there', 404, undefined, () => error(ada.api, `mutation ($id: UUID!) {
@@ -182,6 +191,22 @@ describe('errors carry the documented status', () => {
       assert.deepEqual([answer.status, answer.code], [status, code], answer.message);
     });
   }
+
+  for (const [what, text] of Object.entries({
+    'a malformed uuid': '{ competitorByRowId(rowId: "x") { name } }', 'a field that is not there': '{ users }', 'no GraphQL': '{',
+  })) {
+    test(`${what} in the query itself: HTTP 400, not executed`, async () => {
+      const answer = await query(ada.api, text);
+      assert.deepEqual([answer.status, answer.body.errors.length, answer.body.data], [400, 1, undefined], answer.text);
+    });
+  }
+
+  test('what does not fit a variable is not said again', async () => {
+    const answer = await refused(anybody, 'login', { email: 'ada@example.org', password: PASSWORD, extra: 1 });
+    assert.equal(answer.status, 400);
+    assert.match(answer.message, /"extra" is not defined/);
+    assert.ok(!answer.message.includes(PASSWORD), answer.message);
+  });
 
   test('a second brand strategy: 409', async () => {
     const create = `mutation { createBrandStrategy(input: { brandStrategy: { primaryColor: "#000" } }) { clientMutationId } }`;
@@ -210,8 +235,10 @@ test('what the schema offers is orla_api, and nothing of the tables behind it', 
   assert.deepEqual(fields.filter((name) => /(authenticate|perform|signJwt|renderMail|crypt|digest)/i.test(name)), []);
 });
 
-test('an error that is the server\'s own says nothing of itself', async () => {
+test('an error that is the server\'s own says nothing of itself, but to the operator', async ({ mock }) => {
+  const said = mock.method(console, 'error', () => {});
   assert.deepEqual(await error(ada.api, '{ broken }'), { message: 'internal error', code: 'XX000', status: 500 });
+  assert.deepEqual(said.mock.calls.map((call) => call.arguments), [['internal error at broken: XX000 page 7 of orla.users']]);
 });
 
 test('the documented command starts it, with no editor', async () => {
