@@ -17,7 +17,7 @@ BEGIN
             known := orla.keyed_digest_with(split_part(device, '.', 2), 'device',
                                             convert_to(split_part(device, '.', 1) || ' ' || address, 'UTF8'))
                      = decode(split_part(device, '.', 3), 'hex');
-        EXCEPTION WHEN undefined_object THEN
+        EXCEPTION WHEN config_file_error THEN
             known := false;     -- signed by a key that is not ours
         END;
     END IF;

@@ -119,9 +119,8 @@ describe('the cookie of a known device', () => {
     await here.lockOut(ada.email, headers);
     const [id, key, digest] = cookie.slice('orla_device='.length).split('.');
     const other = digest.endsWith('0') ? '1' : '0';
-    const [{ kid }] = (await here.anybody.get('/rpc/jwks')).body.keys;
-    for (const forged of [`${id}.${key}.${digest.slice(0, -1)}${other}`, `${id}.0000000000000000.${digest}`, `${id}.${kid}.${digest}`,
-      `${ada.id}.${key}.${digest}`, bens, 'x', '', `${id}.${key}.`, `${'a'.repeat(5000)}`]) {
+    for (const forged of [`${id}.${key}.${digest.slice(0, -1)}${other}`, `${ada.id}.${key}.${digest}`, bens,
+      'x', '', `${id}.${key}.`, `${'a'.repeat(5000)}`]) {
       assert.equal((await here.login(ada.email, headers, `orla_device=${forged}`)).status, 401, forged);
     }
   });
