@@ -217,9 +217,12 @@ describe('errors carry the documented status', () => {
 
   test('too many mails: 429', async () => {
     const email = `${randomUUID()}@example.org`;
-    for (let i = 0; i < 10; i++) await call(anybody, 'forgotPassword', { email });
-    const answer = await refused(anybody, 'forgotPassword', { email });
-    assert.deepEqual([answer.status, answer.code], [429, 'PT429']);
+    await call(anybody, 'forgotPassword', { email });
+    let answer;
+    for (let i = 0; i < 10 && answer?.body.errors === undefined; i++) {
+      answer = await query(anybody, 'mutation ($email: String!) { forgotPassword(input: { email: $email }) { result } }', { email });
+    }
+    assert.deepEqual(answer.body.errors?.map(({ extensions }) => extensions), [{ code: 'PT429', status: 429 }], answer.text);
   });
 });
 
