@@ -327,6 +327,21 @@ describe('refusals carry the documented status', () => {
     }
   });
 
+  // As class 53 it would make PostgREST drop its connections and read the schema again.
+  test('the process for one call runs out of memory or disk: 503 of orla\'s own', async () => {
+    const [{ source }] = await database.sql(`SELECT pg_get_functiondef('orla.do_logout(jsonb)'::regprocedure) AS source`);
+    try {
+      for (const state of ['53200', '53100']) {
+        await database.sql(`CREATE OR REPLACE FUNCTION orla.do_logout(args jsonb) RETURNS jsonb LANGUAGE plpgsql
+          AS $$ BEGIN RAISE EXCEPTION 'none left' USING ERRCODE = '${state}'; END $$`);
+        assertRefused(await anybody.rpc('logout', { refresh_token: 'x' }), 503);
+      }
+    } finally {
+      await database.sql(source);
+    }
+    assert.equal((await anybody.rpc('logout', { refresh_token: 'x' })).status, 200);
+  });
+
   const bad = { name: 'Ada', email: 'ada@example.org', password: PASSWORD };
   for (const [what, args] of Object.entries({
     'an address without @': { ...bad, email: 'ada' },
