@@ -200,10 +200,15 @@ wait_for_answer(Call *call, BackgroundWorkerHandle *handle)
 	pg_read_barrier();
 }
 
-/* The caller's own limits are its own fault; everything of ours is 503. */
+/*
+ * The caller's own limits are its own fault; everything of ours is 503.  Not
+ * as class 53, which HTTP layers take for a lost server.
+ */
 static int
 sqlstate_for_caller(int sqlstate)
 {
+	if (ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INSUFFICIENT_RESOURCES)
+		return ERRCODE_ORLA_UNAVAILABLE;
 	switch (sqlstate)
 	{
 		case ERRCODE_LOCK_NOT_AVAILABLE:
