@@ -2,6 +2,7 @@
 -- what it refuses, and that a refusal tells nothing.
 \set database orla_accounts
 \ir ../fixtures/people.sql
+DROP ROLE IF EXISTS people_owner, people_operator;
 SELECT * FROM no_plan();
 
 -- ---------------------------------------------------------------------------
