@@ -32,6 +32,18 @@ GRANT EXECUTE ON FUNCTION orla.answer_message(text) TO orla_service;
 COMMENT ON FUNCTION orla.answer_message(text) IS
     'What a do_ function returns that has nothing but a message to tell.';
 
+CREATE FUNCTION orla.wait_until(moment timestamptz)
+    RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_sleep(greatest(0, extract(epoch FROM moment - clock_timestamp())))
+$$;
+REVOKE ALL ON FUNCTION orla.wait_until(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.wait_until(timestamptz) TO orla_service;
+COMMENT ON FUNCTION orla.wait_until(timestamptz) IS
+    'Waits, so that how long the work before took is not seen.';
+
 -- RFC 5321 allows 254 octets.  What has a meaning of its own in the header of a
 -- mail, or on the command line of a program that sends it, would make another
 -- address of this one; what cannot be seen would let two look alike.  Beyond
@@ -346,6 +358,7 @@ CREATE FUNCTION orla.do_resend_verification(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    began    timestamptz := clock_timestamp();
     address  text := orla.check_address(args ->> 'email');
     lifetime interval := current_setting('orla.verification_lifetime')::interval;
     whence   bytea;
@@ -375,6 +388,8 @@ BEGIN
     END IF;
     PERFORM orla.enqueue_mail(NULL, address, NULL, template, link.token, whence);
     PERFORM orla.audit('resend_verification', 'pending', NULL);
+    -- the row of an account, and of its trail, takes longer than none
+    PERFORM orla.wait_until(began + interval '30 milliseconds');
     RETURN orla.answer_message('We have sent you a mail.');
 END
 $$;
@@ -389,6 +404,7 @@ CREATE FUNCTION orla.do_forgot_password(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    began   timestamptz := clock_timestamp();
     address text := orla.check_address(args ->> 'email');
     whence  bytea;
     u       orla.users;
@@ -405,6 +421,8 @@ BEGIN
     UPDATE orla.users SET reset_token = orla.token_hash(link.token), reset_token_expires = link.expires WHERE id = u.id;
     PERFORM orla.enqueue_mail(u.id, address, u.name, CASE WHEN u.id IS NULL THEN 'no_account' ELSE 'reset_password' END, link.token, whence);
     PERFORM orla.audit('forgot_password', 'pending', u.id, '{}', args -> 'origin');
+    -- the row of an account, and of its trail, takes longer than none
+    PERFORM orla.wait_until(began + interval '30 milliseconds');
     RETURN orla.answer_message('We have sent you a mail.');
 END
 $$;

@@ -278,16 +278,18 @@ CREATE FUNCTION orla.do_login(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    address text := lower(left(args ->> 'email', 1000) COLLATE "C");
-    u       orla.users;
-    fresh   text;
-    good    boolean;
-    floor   boolean;
+    address  text := lower(left(args ->> 'email', 1000) COLLATE "C");
+    u        orla.users;
+    fresh    text;
+    good     boolean;
+    floor    boolean;
+    compared timestamptz;
 BEGIN
     PERFORM orla.ensure_instance();
     floor := orla.password_costs_differ();
     SELECT * INTO u FROM orla.users AS x WHERE x.email = address;
     good := orla.check_attempt(address, u.password_hash, args ->> 'password', args -> 'origin', u.is_active AND u.email_verified);
+    compared := clock_timestamp();
     IF good THEN
         fresh := CASE WHEN orla.password_needs_rehash(u.password_hash) THEN orla.hash_password(args ->> 'password') ELSE u.password_hash END;
         -- not if it was changed or deactivated while the hash was computed
@@ -299,6 +301,10 @@ BEGIN
         PERFORM orla.ensure_tenant_key(u.id);
     END IF;
     PERFORM orla.audit('login', CASE WHEN good THEN 'success' ELSE 'failure' END, u.id, '{}', args -> 'origin');
+    IF NOT good THEN
+        -- a row of the trail that is an account's takes longer than one that is nobody's
+        PERFORM orla.wait_until(compared + interval '10 milliseconds');
+    END IF;
     RETURN orla.sign_in_answer(CASE WHEN good THEN orla.open_session(u.id, args -> 'origin')
                                     ELSE orla.refusal('PT401', 'sign-in refused') END, address, floor);
 END
@@ -320,7 +326,7 @@ DECLARE
     secure  text := CASE WHEN current_setting('orla.public_url') LIKE 'https://%' THEN '; Secure' ELSE '' END;
 BEGIN
     IF (result -> 'floor')::boolean THEN
-        PERFORM pg_sleep(greatest(0, extract(epoch FROM began + current_setting('orla.sign_in_floor')::interval - clock_timestamp())));
+        PERFORM orla.wait_until(began + current_setting('orla.sign_in_floor')::interval);
     END IF;
     IF refused IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = refused ->> 'sqlstate', MESSAGE = refused ->> 'message';
