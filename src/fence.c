@@ -48,10 +48,14 @@
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_guard_drop);
+PG_FUNCTION_INFO_V1(orla_preloaded);
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 static planner_hook_type previous_planner = NULL;
 static object_access_hook_type previous_object_access = NULL;
+
+/* Did the server itself load us, for all sessions of all databases? */
+static bool preloaded = false;
 
 /* Roles whose members are under the fence. */
 static const char *const fenced_roles[] = {
@@ -338,6 +342,7 @@ fence_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 void
 orla_fence_init(void)
 {
+	preloaded = process_shared_preload_libraries_in_progress;
 	previous_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = fence_process_utility;
 	previous_planner = planner_hook;
@@ -359,4 +364,14 @@ orla_guard_drop(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("orla.guard_drop() can only be called as an event trigger")));
 	PG_RETURN_NULL();
+}
+
+/*
+ * orla.preloaded() → boolean: shared_preload_libraries itself is hidden from
+ * operators
+ */
+Datum
+orla_preloaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(preloaded);
 }
