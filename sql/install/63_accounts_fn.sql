@@ -207,7 +207,10 @@ BEGIN
     END IF;
 
     PERFORM orla.create_tenant_key(fresh);
-    DELETE FROM orla.pending_registrations WHERE email = pending.email;
+    -- One that is being verified at this moment waits for us, and is refused then.
+    DELETE FROM orla.pending_registrations
+     WHERE id IN (SELECT p.id FROM orla.pending_registrations AS p
+                   WHERE p.email = pending.email FOR UPDATE SKIP LOCKED);
     UPDATE orla.outbox SET user_id = fresh, sealed_token = NULL
      WHERE to_address = pending.email AND user_id IS NULL AND template = 'verify_email';
     PERFORM orla.audit('verify_email', 'success', fresh, '{}', args -> 'origin');
@@ -323,6 +326,13 @@ BEGIN
         PERFORM orla.audit('change_password', 'failure', u.id, '{}', args -> 'origin');
         RETURN orla.refusal('PT403', 'password refused');
     END IF;
+    -- Somebody else may have been quicker with the same password.
+    SELECT * INTO u FROM orla.users AS x
+     WHERE x.id = u.id AND x.password_hash = u.password_hash FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM orla.audit('change_password', 'failure', NULL);
+        RETURN orla.refusal('PT403', 'password refused');
+    END IF;
     PERFORM orla.set_password(u.id, args ->> 'new_password', (args ->> 'session_id')::uuid);
     PERFORM orla.audit('change_password', 'success', u.id, '{}', args -> 'origin');
     PERFORM orla.enqueue_mail(u.id, u.email, u.name, 'password_changed', NULL);
@@ -367,7 +377,11 @@ BEGIN
         PERFORM orla.audit('delete_account', 'failure', u.id, '{}', args -> 'origin');
         RETURN orla.refusal('PT403', 'password refused');
     END IF;
-    DELETE FROM orla.users WHERE id = u.id;
+    DELETE FROM orla.users WHERE id = u.id AND password_hash = u.password_hash;
+    IF NOT FOUND THEN           -- changed, or gone, in the meantime
+        PERFORM orla.audit('delete_account', 'failure', NULL);
+        RETURN orla.refusal('PT403', 'password refused');
+    END IF;
     DELETE FROM orla.pending_registrations WHERE email = u.email;
     DELETE FROM orla.outbox WHERE to_address = u.email;
     DELETE FROM orla.sign_in_attempts

@@ -103,7 +103,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.end_sessions(uuid, text, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.end_sessions(uuid, text, uuid) TO orla_service;
 COMMENT ON FUNCTION orla.end_sessions(uuid, text, uuid) IS
-    'Ends the sessions of an account, all or all but one; counts at the next statement of whoever uses them.';
+    'Ends the sessions of an account, all or all but one; counts for each transaction that begins afterwards.';
 
 CREATE FUNCTION orla.user_object(u orla.users)
     RETURNS jsonb
@@ -179,6 +179,7 @@ DECLARE
     began   timestamptz := clock_timestamp();
     address text := lower(left(args ->> 'email', 1000) COLLATE "C");
     u       orla.users;
+    fresh   orla.users;
     good    boolean;
     answer  jsonb;
 BEGIN
@@ -186,6 +187,14 @@ BEGIN
     SELECT * INTO u FROM orla.users AS x WHERE x.email = address;
     good := orla.check_attempt(address, u.password_hash, args ->> 'password', args -> 'origin')
             AND u.is_active AND u.email_verified;
+    IF good THEN
+        -- Meanwhile the password may have been changed or the account have gone:
+        -- a session that is opened now would outlive the end of all sessions.
+        SELECT * INTO fresh FROM orla.users AS x WHERE x.id = u.id FOR NO KEY UPDATE;
+        good := FOUND AND fresh.is_active
+                AND (fresh.password_hash = u.password_hash OR orla.check_password(args ->> 'password', fresh.password_hash));
+        u := fresh;
+    END IF;
     IF good THEN
         IF orla.password_needs_rehash(u.password_hash) THEN
             UPDATE orla.users SET password_hash = orla.hash_password(args ->> 'password') WHERE id = u.id;
@@ -226,13 +235,18 @@ DECLARE
     child   text;
 BEGIN
     PERFORM orla.ensure_instance();
+    -- The account, then the session, then its tokens: so do all that lock them.
+    SELECT * INTO u FROM orla.users AS x WHERE x.id = account FOR KEY SHARE;
+    SELECT x.* INTO s
+      FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
+     WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
+       FOR UPDATE OF x;
     SELECT * INTO parent FROM orla.refresh_tokens AS t
      WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token') FOR UPDATE;
-    SELECT * INTO s FROM orla.sessions AS x WHERE x.user_id = account AND x.id = parent.session_id FOR UPDATE;
-    SELECT * INTO u FROM orla.users AS x WHERE x.id = account;
     IF parent.id IS NULL OR parent.is_revoked OR parent.expires_at <= now() OR s.ended_at IS NOT NULL
        OR s.expires_at <= now() OR NOT u.is_active THEN
-        PERFORM orla.audit('refresh', 'failure', u.id, '{}', args -> 'origin');
+        -- who guesses at tokens writes nothing into the trail of an account
+        PERFORM orla.audit('refresh', 'failure', parent.user_id, '{}', args -> 'origin');
         RETURN orla.refusal('PT401', 'refresh refused');
     END IF;
     IF parent.rotated_at < clock_timestamp() - current_setting('orla.refresh_grace')::interval THEN
@@ -278,6 +292,7 @@ DECLARE
     s       orla.sessions;
 BEGIN
     PERFORM orla.ensure_instance();
+    PERFORM FROM orla.users AS u WHERE u.id = account FOR KEY SHARE;
     SELECT x.* INTO s
       FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
      WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
