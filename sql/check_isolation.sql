@@ -37,6 +37,7 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION lo_create(oid) TO orla_user;
+GRANT EXECUTE ON FUNCTION pg_stat_get_xact_numscans(oid) TO PUBLIC;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 ALTER EVENT TRIGGER orla_guard_drop DISABLE;
 SELECT replace(object, current_database(), 'regression') AS object, problem,
