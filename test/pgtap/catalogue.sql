@@ -294,7 +294,7 @@ BEGIN
         NULL;
     END;
     -- a statement that cannot be run tries nothing
-    leak := concat_ws('; ', CASE WHEN state IN ('42601', '42703', '42P01', '42804', '42883') THEN 'not tried: ' || answer END,
+    leak := concat_ws('; ', CASE WHEN state IN ('42601', '42703', '42P01', '42804', '42883') AND answer !~ 'column "(user_id|id|ctid)"' THEN 'not tried: ' || answer END,
                             'shown: ' || test.gives_away(answer, asked),
                             'seen by a predicate: ' || test.gives_away(said, asked),
                             'changed: ' || broken);
@@ -341,6 +341,8 @@ BEGIN
         ('SELECT *', format('SELECT string_agg(to_jsonb(x)::text, '' '') FROM %s AS x', t.target)),
         ('SELECT and note', format('SELECT count(*) FROM (SELECT %s FROM %s) AS x WHERE test.note(to_jsonb(x)::text)', readable, t.target)),
         ('SELECT FOR UPDATE', format('SELECT string_agg(to_jsonb(x)::text, '' '') FROM (SELECT %s FROM %s FOR UPDATE) AS x', readable, t.target)),
+        ('SELECT FOR KEY SHARE', format('SELECT string_agg(to_jsonb(x)::text, '' '') FROM (SELECT %s FROM %s FOR KEY SHARE SKIP LOCKED) AS x', readable, t.target)),
+        ('SELECT by ctid', format('SELECT string_agg(to_jsonb(x)::text, '' '') FROM (SELECT %s FROM %s WHERE ctid >= ''(0,0)'') AS x WHERE test.note(to_jsonb(x)::text)', readable, t.target)),
         ('TABLESAMPLE', format('SELECT string_agg(to_jsonb(x)::text, '' '') FROM (SELECT %s FROM %s TABLESAMPLE SYSTEM (100)) AS x', readable, t.target)),
         ('UPDATE', format('UPDATE %s SET %s = %2$s', t.target, one)),
         ('UPDATE to null', format('UPDATE %s SET %s = DEFAULT', t.target, one)),
@@ -357,6 +359,7 @@ BEGIN
     SELECT v.kind, v.statement, v.statement FROM (VALUES
         ('INSERT', format('INSERT INTO %s (%s) %s', t.target, t.columns, stolen)),
         ('INSERT ON CONFLICT NOTHING', format('INSERT INTO %s (%s) %s ON CONFLICT DO NOTHING', t.target, t.columns, stolen)),
+        ('INSERT ON CONFLICT UPDATE', format('INSERT INTO %s AS x (%s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L) ON CONFLICT (user_id, id) DO UPDATE SET %s = DEFAULT WHERE test.note(to_jsonb(x)::text)', t.target, t.columns, bens, one)),
         ('INSERT the same', format('INSERT INTO %s (%s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L)', t.target, t.columns, bens))
     ) AS v (kind, statement);
 
@@ -369,6 +372,7 @@ BEGIN
             ('take', format('UPDATE %s SET %I = orla.current_tenant()', t.target, t.tenant_column)),
             ('DELETE by tenant', format('DELETE FROM %s WHERE %I = %s', t.target, t.tenant_column, own_id)),
             ('MERGE', format('MERGE INTO %s AS x USING (SELECT %s::uuid AS u) AS s ON x.%I = s.u WHEN MATCHED THEN DELETE', t.target, own_id, t.tenant_column)),
+            ('MERGE and note', format('MERGE INTO %s AS x USING (VALUES (1)) AS s ON test.note(to_jsonb(x)::text) WHEN MATCHED AND test.note(to_jsonb(x)::text) THEN DO NOTHING', t.target)),
             ('MERGE INSERT', format('MERGE INTO %s AS x USING (SELECT %s::uuid AS u) AS s ON x.%I = s.u WHEN NOT MATCHED THEN INSERT (%3$I) VALUES (s.u)', t.target, own_id, t.tenant_column)),
             ('INSERT default', format('INSERT INTO %s (%I) VALUES (%s)', t.target, t.tenant_column, own_id))
         ) AS v (kind, statement);
@@ -423,7 +427,7 @@ SELECT is(string_agg(DISTINCT left(answer, 6), ', '), '42501 ', 'and is refused 
   FROM test.actors a, test.tables t, LATERAL test.statements(a, t) s, LATERAL test.try(a, s.statement, s.asked) AS tried
  WHERE a.actor = 'user Ada' AND t.tenant_column = 'user_id' AND t.relkind IN ('r', 'p')
    AND EXISTS (SELECT FROM pg_policy p WHERE p.polname = split_part(t.target::text, '.', 2) || '_analyst')
-   AND s.kind IN ('INSERT', 'INSERT the same', 'INSERT ON CONFLICT NOTHING', 'give away', 'MERGE INSERT', 'INSERT default', 'TRUNCATE', 'TRUNCATE CASCADE', 'LOCK');
+   AND s.kind IN ('INSERT', 'INSERT the same', 'INSERT ON CONFLICT NOTHING', 'INSERT ON CONFLICT UPDATE', 'give away', 'MERGE INSERT', 'INSERT default', 'TRUNCATE', 'TRUNCATE CASCADE', 'LOCK');
 
 -- COPY is a command of psql's own: each table to a file, and Ben's rows back in.
 \set dir `mktemp -d /tmp/orla_catalogue.XXXXXX`
