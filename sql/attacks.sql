@@ -246,6 +246,10 @@ SELECT pg_create_logical_replication_slot('x', 'test_decoding');
 CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p;
 CREATE PUBLICATION p FOR ALL TABLES;
 CREATE EXTENSION dblink;
+-- what others own (way 6)
+REASSIGN OWNED BY orla_service TO regress_orla_tenant;
+-- a dump by somebody under the fence fails; it does not come out in part (way 79)
+\! pg_dump -d orla_attacks --role=regress_orla_analyst --data-only -t orla.content_library 2>&1 | grep -o 'ERROR:.*'
 
 -- ---------------------------------------------------------------------------
 -- Somebody else's session (way 14)

@@ -29,6 +29,16 @@ RESET SESSION AUTHORIZATION;
 -- from the first statement on: a session that has called nothing of orla
 \! psql -X -A -t -d orla_preload -c 'SET ROLE orla_user' -c 'EXPLAIN ANALYZE SELECT 1' 2>&1 | grep -o 'ERROR.*\|Execution Time'
 
+-- a value that was set before the library was there, by a gateway even, is not
+-- believed when it comes (way 12); nor is one from the start-up packet (way 11)
+GRANT orla_gateway TO regress_orla_operator;
+INSERT INTO orla.users (id, name, email, password_hash) VALUES ('aaaaaaaa-0000-4000-8000-00000000000a', 'Ada', 'ada@example.org', '$argon2id$test');
+\! psql -X -A -t -d orla_preload -v VERBOSITY=terse -c 'SET SESSION AUTHORIZATION regress_orla_operator' -c "SET orla.tenant = 'aaaaaaaa-0000-4000-8000-00000000000a'" -c "SELECT coalesce(orla.current_tenant()::text, 'nobody'), current_setting('orla.tenant')" 2>&1
+\! psql -X -A -t -d orla_preload -v VERBOSITY=terse -c 'SET SESSION AUTHORIZATION regress_orla_operator' -c "SET orla.tenant = 'no uuid'; SET orla.made_up = 'x'" -c "SELECT coalesce(orla.current_tenant()::text, 'nobody'), current_setting('orla.tenant')" 2>&1
+\! PGOPTIONS='-c orla.tenant=aaaaaaaa-0000-4000-8000-00000000000a' psql -X -A -t -d orla_preload -v VERBOSITY=terse -c 'SET SESSION AUTHORIZATION regress_orla_operator' -c "SELECT coalesce(orla.current_tenant()::text, 'nobody'), current_setting('orla.tenant')" 2>&1 | sed 's/^psql: error: .*FATAL/FATAL/'
+REVOKE orla_gateway FROM regress_orla_operator;
+DELETE FROM orla.users;
+
 -- harden() keeps the libraries that others want
 ALTER DATABASE orla_preload SET session_preload_libraries = auto_explain, "$libdir/pg_stat_statements";
 SELECT pg_temp.found();
