@@ -79,7 +79,9 @@ CREATE POLICY users_admin ON orla.users
 
 REVOKE ALL ON TABLE orla.users FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.users TO orla_service;
-GRANT SELECT (id, name, email, organization_name, role, plan, email_verified,
+-- Not email: asking for a value of a unique column finds its row by the index,
+-- and counters tell whether there was one.  orla_api.me() has it.
+GRANT SELECT (id, name, organization_name, role, plan, email_verified,
               created_at, timezone, profile_image_url)
     ON TABLE orla.users TO orla_user;
 -- An operator finds an account and its state; no hash, no token, no billing.

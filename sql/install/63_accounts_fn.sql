@@ -337,7 +337,9 @@ BEGIN
 
     PERFORM orla.ensure_tenant_key(account);
     SELECT u.email INTO STRICT address FROM orla.users AS u WHERE u.id = account;
-    DELETE FROM orla.pending_registrations WHERE email = address;
+    -- One that is being verified at this moment waits for us, and is refused then.
+    DELETE FROM orla.pending_registrations
+     WHERE id IN (SELECT p.id FROM orla.pending_registrations AS p WHERE p.email = address FOR UPDATE SKIP LOCKED);
     -- links of sign-ups that lost; sent ones work no more either
     DELETE FROM orla.outbox WHERE to_address = address AND template = 'verify_email' AND sent_at IS NULL;
     UPDATE orla.outbox SET user_id = account, sealed_token = NULL WHERE to_address = address AND user_id IS NULL;

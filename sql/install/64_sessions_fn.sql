@@ -174,7 +174,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.end_sessions(uuid, text, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.end_sessions(uuid, text, uuid) TO orla_service;
 COMMENT ON FUNCTION orla.end_sessions(uuid, text, uuid) IS
-    'Ends the sessions of an account, all or all but one; counts at the next statement of whoever uses them.';
+    'Ends the sessions of an account, all or all but one; counts for each transaction that begins afterwards.';
 
 CREATE FUNCTION orla.user_object(u orla.users)
     RETURNS jsonb
@@ -371,7 +371,8 @@ BEGIN
     SELECT * INTO u FROM orla.users AS x WHERE x.id = account;
     IF s.id IS NULL OR parent.id IS NULL OR parent.is_revoked OR parent.expires_at <= now() OR s.ended_at IS NOT NULL
        OR s.expires_at <= now() OR NOT u.is_active THEN
-        PERFORM orla.audit('refresh', 'failure', u.id, '{}', args -> 'origin');
+        -- who guesses at tokens writes nothing into the trail of an account
+        PERFORM orla.audit('refresh', 'failure', parent.user_id, '{}', args -> 'origin');
         RETURN orla.refusal('PT401', 'refresh refused');
     END IF;
     IF parent.rotated_at < clock_timestamp() - current_setting('orla.refresh_grace')::interval THEN
@@ -409,6 +410,7 @@ DECLARE
     s       orla.sessions;
 BEGIN
     PERFORM orla.ensure_instance();
+    PERFORM FROM orla.users AS u WHERE u.id = account FOR KEY SHARE;
     SELECT x.* INTO s
       FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
      WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
