@@ -224,7 +224,7 @@ orla_http_transfer_conclude(OrlaHttpTransfer *transfer)
 
 	if (response->failure == ORLA_HTTP_NONE)
 	{
-		response->status = read_status(transfer);
+		response->status = transfer->is_mail ? transfer->reply_code : read_status(transfer);
 		response->sent = transfer->is_mail ? transfer->body_read : transfer->sent;
 		if (!is_answered(transfer))
 			judge_failure(transfer);

@@ -79,6 +79,8 @@ check_url(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 	transfer->is_mail = url->scheme == ORLA_SMTP || url->scheme == ORLA_SMTPS;
 	transfer->loopback_only = url->scheme == ORLA_HTTP || !has_usual_port(url) ||
 		(url->scheme == ORLA_SMTP && request->plain);
+	transfer->starttls = url->scheme == ORLA_SMTP && !request->plain;
+	transfer->signed_in = request->user == NULL;
 	for (i = 0; i < request->n_hosts; i++)
 	{
 		if (orla_host_matches(url, request->hosts[i]))
@@ -227,7 +229,7 @@ set_route(OrlaHttpTransfer *transfer)
 }
 
 static void
-set_tls(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
+set_tls(OrlaHttpTransfer *transfer)
 {
 	SET(transfer, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	SET(transfer, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -243,7 +245,7 @@ set_tls(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 #if LIBCURL_VERSION_NUM >= 0x075700
 	SET(transfer, CURLOPT_CA_CACHE_TIMEOUT, 600L);
 #endif
-	if (transfer->url.scheme == ORLA_SMTP && !request->plain)
+	if (transfer->starttls)
 		SET(transfer, CURLOPT_USE_SSL, (long) CURLUSESSL_ALL);
 }
 
@@ -297,6 +299,7 @@ set_headers(OrlaHttpTransfer *transfer, char **lines, int n)
 static void
 set_mail(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 {
+	long		patience = (request->timeout_ms > 0 ? request->timeout_ms : orla_http_timeout) / 1000;
 	int			i;
 
 	for (i = 0; i < request->n_mail_to; i++)
@@ -307,6 +310,7 @@ set_mail(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 	SET(transfer, CURLOPT_INFILESIZE_LARGE, (curl_off_t) transfer->body_len);
 	SET(transfer, CURLOPT_READFUNCTION, orla_http_give_body);
 	SET(transfer, CURLOPT_READDATA, transfer);
+	SET(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, Max(1L, patience));
 	SET(transfer, CURLOPT_FORBID_REUSE, 1L);
 	SET(transfer, CURLOPT_FRESH_CONNECT, 1L);
 	/* One address after the other: the last socket is the connection's. */
@@ -423,7 +427,7 @@ set_up(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request, const char *m
 	set_callbacks(transfer);
 	set_limits(transfer, request);
 	set_route(transfer);
-	set_tls(transfer, request);
+	set_tls(transfer);
 	if (transfer->is_mail)
 		set_mail(transfer, request);
 	else

@@ -55,8 +55,11 @@ typedef struct OrlaHttpTransfer
 	OrlaHttpBytes head;			/* of the response: name NUL value NUL … */
 	OrlaHttpBytes answer;		/* the bytea to be */
 	bool		body_read;		/* mail: to its end */
+	bool		starttls;		/* mail: to be asked for */
+	bool		signed_in;		/* mail: or without a user */
 	int			replies;		/* mail: so far */
-	char		reply[16];		/* mail: the code, and the enhanced one */
+	int			reply_code;		/* mail: of the last */
+	char		reply[16];		/* mail: with the enhanced one */
 	curl_socket_t socket;		/* mail: the connection's */
 
 	bool		address_refused;
