@@ -109,6 +109,7 @@ orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
 	*error = NULL;
 	PG_TRY();
 	{
+		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		rows = run_query(sql, type, value, keep);
