@@ -608,7 +608,8 @@ sub mail_to
 	ask($db, $round) for 1 .. 12;
 	ask($db, "SELECT count(many(ARRAY['{\"url\": \"http://127.0.0.1:$ports->{http}/hang\", \"hosts\": [\"127.0.0.1\"]}', '{\"url\": \"https://127.0.0.1:$ports->{good}/hang\", \"hosts\": [\"127.0.0.1\"]}']::jsonb[], 5)) FROM generate_series(1, 20);");
 	cmp_ok($count->(), '<=', $fds + 4, 'no descriptor is left by requests that fail');
-	my $nobody = "SELECT count(*) FROM generate_series(1, %d), orla.http_fetch('{\"url\": \"http://127.0.0.1:1\", \"hosts\": [\"127.0.0.1\"]}');";
+	my $nobody = "SELECT count(*) FROM generate_series(1, %d) AS i,
+		LATERAL orla.http_fetch(jsonb_build_object('url', 'http://127.0.0.1:1/' || i, 'hosts', '[\"127.0.0.1\"]'::jsonb)) WHERE failure = 'connect';";
 	ask($db, sprintf($nobody, 200));
 	$kilobytes = $memory->();
 	is(ask($db, sprintf($nobody, 2000)), 2000, 'thousands of them');
