@@ -50,11 +50,11 @@ typedef struct OrlaHttpTransfer
 
 	char	   *body;			/* of the request, a copy */
 	size_t		body_len;
-	size_t		body_sent;		/* mail: how much was read */
+	size_t		body_sent;		/* mail: how much the library has taken */
 	size_t		max_bytes;
 	OrlaHttpBytes head;			/* of the response: name NUL value NUL … */
 	OrlaHttpBytes answer;		/* the bytea to be */
-	bool		body_read;		/* mail: to its end */
+	bool		body_read;		/* mail: all of it */
 	bool		starttls;		/* mail: to be asked for */
 	bool		signed_in;		/* mail: or without a user */
 	int			replies;		/* mail: so far */

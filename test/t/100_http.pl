@@ -569,6 +569,12 @@ sub mail_to
 	is_deeply([ sort map { scalar @{ $_->{to} } } @mails ], [ 1, 1, 1, 2 ], 'to everybody who was named');
 	is(scalar(grep { $_->{secure} } @mails), 3, 'three of them over TLS');
 
+	# The library takes the end of a text in one of two ways, with dots and without.
+	$all = many([ map { mail_to('smtp', 'ada@example.org', mail => { from => 'orla@example.org', to => 'ada@example.org', text => $_ }) } 'x', "Subject: x\n\nplain\n", 'x' x 200_000 ]);
+	is_deeply([ map { [ @{ $_->{response} }{qw(status failure sent)} ] } @$all ], [ map { [ 250, undef, JSON::PP::true ] } 1 .. 3 ], 'short and long mail');
+	cmp_ok($_->{ms}, '<', 1500, 'at once') for @$all;
+	is_deeply([ sort { $a <=> $b } map { length $_->{data} } grep { defined $_->{data} } @{ seen() } ], [ 3, 21, 200_002 ], 'arrives whole');
+
 	$all = many([ mail_to('smtp', 'unknown@example.org'), mail_to('smtp', 'later@example.org'),
 		mail_to('smtpauth', 'ada@example.org', username => 'mailer', password => 'planted-password'), mail_to('smtpauth', 'ada@example.org') ]);
 	is_deeply([ map { [ @{ $_->{response} }{qw(status failure message)} ] } @$all ],
@@ -614,7 +620,8 @@ sub mail_to
 	# In a session whose heap has no room from before.
 	my $fresh  = session('-d', 'app');
 	my $nobody = "SELECT count(*) FROM generate_series(1, %d) AS i,
-		LATERAL orla.http_fetch(jsonb_build_object('url', 'http://127.0.0.1:1/' || i, 'hosts', '[\"127.0.0.1\"]'::jsonb)) WHERE failure = 'connect';";
+		LATERAL orla.http_fetch(jsonb_build_object('url', 'http://127.0.0.1:1/' || i, 'hosts', '[\"127.0.0.1\"]'::jsonb,
+			'headers', jsonb_build_object('X-Long', repeat('x', 1000)))) WHERE failure = 'connect';";
 	$pid = ask($fresh, "SET orla.allow_loopback_http = on;\nSELECT pg_backend_pid();");
 	ask($fresh, sprintf($nobody, 200));
 	my $kilobytes = $memory->();
