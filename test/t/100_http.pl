@@ -21,6 +21,8 @@ my $dir = tempdir('orla-http-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
 chown $uid, $gid, $dir;
 
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };    # by way of END
+
 my $token = 'sl.planted-' . join('', map { chr(ord('a') + int rand 26) } 1 .. 40);
 my $json  = JSON::PP->new->canonical->utf8;
 my (@sessions, $other, $ports);
