@@ -22,6 +22,7 @@ chmod 0755, $dir;
 chown $uid, $gid, $dir;
 
 $SIG{INT} = $SIG{TERM} = sub { exit 1 };    # by way of END
+$SIG{PIPE} = 'IGNORE';                     # a session that is gone
 
 my $token = 'sl.planted-' . join('', map { chr(ord('a') + int rand 26) } 1 .. 40);
 my $json  = JSON::PP->new->canonical->utf8;
