@@ -26,11 +26,13 @@ CREATE EXTENSION pgtap;
 CREATE EXTENSION orla CASCADE;
 SELECT * FROM no_plan();
 
-SELECT format('DROP OWNED BY %I; DROP ROLE %1$I', rolname) FROM pg_roles WHERE rolname IN ('probe_http', 'probe_operator') \gexec
+SELECT format('DROP OWNED BY %I; DROP ROLE %1$I', rolname) FROM pg_roles WHERE rolname IN ('probe_http', 'probe_operator', 'probe_analyst') \gexec
 CREATE ROLE probe_http LOGIN NOINHERIT;
 SELECT orla.allow_http_login('probe_http') IS NULL AS ignored \gset
 CREATE ROLE probe_operator LOGIN;
 GRANT orla_admin TO probe_operator;
+CREATE ROLE probe_analyst LOGIN;
+GRANT orla_analyst TO probe_analyst;
 
 -- ---------------------------------------------------------------------------
 -- Before anything has happened
@@ -106,9 +108,14 @@ SELECT secret('access token', (:'ada'::jsonb) ->> 'access_token') AS ada_token \
 SET SESSION AUTHORIZATION probe_operator;
 SELECT count(*) AS ignored FROM orla.rotate_keys() \gset
 SELECT orla.render_mail(id) IS NULL AS ignored FROM orla.outbox WHERE to_address = 'ada@example.org' \gset
+SELECT orla.grant_tenant('probe_analyst', :'ada_id') IS NULL AS ignored, orla.grant_tenant('probe_analyst', :'ada_id') IS NULL AS ignored \gset
+SELECT orla.revoke_tenant('probe_analyst', :'ada_id') IS NULL AS ignored, orla.revoke_tenant('probe_analyst', :'ada_id') IS NULL AS ignored \gset
 RESET SESSION AUTHORIZATION;
+SELECT results_eq($$SELECT event_type, metadata FROM orla.audit_log WHERE event_type ~ '_tenant$' ORDER BY created_at$$,
+                  $$VALUES ('grant_tenant', '{"by": "probe_operator", "analyst": "probe_analyst"}'::jsonb), ('revoke_tenant', '{"by": "probe_operator", "analyst": "probe_analyst"}')$$,
+                  'grants to analysts are recorded, once each');
 SELECT is((SELECT string_agg(DISTINCT event_type, ', ') FROM orla.audit_log WHERE metadata ->> 'by' = 'probe_operator'),
-          'render_mail, rotate_keys', 'what an operator does names the login, not the owner of the function');
+          'grant_tenant, render_mail, revoke_tenant, rotate_keys', 'what an operator does names the login, not the owner of the function');
 
 SET SESSION AUTHORIZATION probe_http;
 SET ROLE orla_user;
@@ -416,4 +423,4 @@ SET client_min_messages = warning;
 \c :previous
 DROP DATABASE orla_audit;
 COPY (SELECT) TO PROGRAM 'rm -f orla_audit_test.keyring';
-DROP ROLE probe_http, probe_operator;
+DROP ROLE probe_http, probe_operator, probe_analyst;
