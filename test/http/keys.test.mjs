@@ -1,4 +1,5 @@
 // A rotation of signing keys reaches a layer that runs.
+// Way 87 of docs/security.md.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
