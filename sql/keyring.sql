@@ -117,6 +117,6 @@ SELECT count(*) FROM orla.keys() WHERE use = 'sign' AND retire_at IS NULL;
 SELECT use, count(*), count(DISTINCT key_id) AS ids, count(retire_at) AS retiring FROM orla.keys() GROUP BY use ORDER BY use;
 
 \i test/fixtures/signed_in_end.sql
-COPY (SELECT) TO PROGRAM 'rm orla_keyring_test.keyring';
+COPY (SELECT) TO PROGRAM 'cat; rm orla_keyring_test.keyring';
 \c :previous
 DROP DATABASE orla_keyring;
