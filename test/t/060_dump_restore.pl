@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # Dump and restore into another cluster: with the keyring everything is as it
 # was and goes on; without it, or with another, the error says what is missing.
-# Way 78 of docs/security.md.
+# Ways 78 and 95 of docs/security.md.
 use strict;
 use warnings;
 
