@@ -1,5 +1,6 @@
 -- Sign-up, verification, passwords, deletion, deactivation: what each answers,
 -- what it refuses, and that a refusal tells nothing.
+-- Ways 52 and 61 of docs/security.md.
 \set database orla_accounts
 \ir ../fixtures/people.sql
 DROP ROLE IF EXISTS people_owner, people_operator;

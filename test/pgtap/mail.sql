@@ -1,4 +1,5 @@
 -- Mail: what waits, who may read it, and that asking for it harms nobody.
+-- Ways 107 and 109 of docs/security.md.
 \set database orla_mail
 \ir ../fixtures/people.sql
 DROP ROLE IF EXISTS mail_operator;
