@@ -165,10 +165,11 @@ SELECT set_config('orla.tenant', :ada, true);
 SELECT provider, connected, provider_email, status, scopes, last_error FROM orla_api.connections;
 SELECT kind, status, progress, result_id, error FROM orla_api.my_jobs;
 SELECT event_type, event_status, metadata FROM orla_api.my_audit_log;
-SELECT name, email, plan FROM orla.users;
+SELECT name, plan FROM orla.users;
 \set ON_ERROR_ROLLBACK on
 SELECT access_token FROM orla.user_cloud_storage_tokens;
 SELECT password_hash FROM orla.users;
+SELECT 1 FROM orla.users WHERE email = 'ben@example.org';
 SELECT mac FROM orla.audit_log;
 SELECT * FROM orla.sessions;
 UPDATE orla_api.connections SET provider_email = 'x';

@@ -30,6 +30,8 @@ EXPLAIN VERBOSE SELECT title FROM orla.content_library;
 PREPARE q AS SELECT title FROM orla.content_library;
 EXPLAIN EXECUTE q;
 EXPLAIN (FORMAT YAML) SELECT title FROM orla.content_library;
+EXPLAIN (FORMAT JSON, SETTINGS, BUFFERS, BUFFERS ON) SELECT title FROM orla.content_library;
+EXPLAIN (BUFFERS) SELECT title FROM orla.content_library;
 EXPLAIN UPDATE orla.content_library SET title = 'x';
 EXPLAIN DECLARE c CURSOR FOR SELECT title FROM orla.content_library;
 EXPLAIN CREATE TEMP TABLE t AS SELECT title FROM orla.content_library;

@@ -90,5 +90,18 @@ SELECT conrelid::regclass AS "table", pg_get_constraintdef(oid) AS key
  WHERE connamespace = 'orla'::regnamespace AND contype = 'f'
  ORDER BY conrelid::regclass::text COLLATE "C", 2;
 
+-- Indexes by which a tenant's statement reads rows of others before the fence
+-- takes them out: those that do not lead with the tenant, by columns that tenants
+-- may name.  The counters of scans tell how many there were; an address or a
+-- name must not be among them.
+SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, a.attname AS by
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+ WHERE c.relnamespace = 'orla'::regnamespace
+   AND a.attname <> CASE WHEN c.relname = 'users' THEN 'id' ELSE 'user_id' END
+   AND EXISTS (SELECT FROM unnest(ARRAY['orla_anon', 'orla_user', 'orla_gateway', 'orla_analyst']) AS r
+                WHERE has_column_privilege(r, c.oid, a.attnum, 'SELECT'))
+ ORDER BY i.indexrelid::regclass::text COLLATE "C";
+
 -- No default privilege slipped in.
 SELECT defaclrole::regrole, defaclnamespace::regnamespace FROM pg_default_acl;
