@@ -40,7 +40,7 @@ SELECT * FROM test.keys;
 SELECT orla.open_keyring() = (SELECT keyring_id::text FROM orla.instance) AS own_ring;
 
 -- ---------------------------------------------------------------------------
--- The public keys, and nothing else
+-- The public keys, and nothing else (way 91)
 -- ---------------------------------------------------------------------------
 SELECT k - 'kid' - 'x' - 'y' AS key, length(k ->> 'kid') AS kid, length(k ->> 'x') AS x, length(k ->> 'y') AS y
   FROM jsonb_array_elements(orla_api.jwks() -> 'keys') AS k;
