@@ -1,7 +1,7 @@
 -- What the front end shows and no table holds: computed with the caller's own
 -- rights, inside the fence.
 
-CREATE VIEW orla_api.competitors_with_analysis WITH (security_invoker = true) AS
+CREATE VIEW orla_api.competitors_with_analysis WITH (security_invoker = true, security_barrier = true) AS
     SELECT c.user_id, c.id, c.name, c.industry, c.location, c.social_handles, c.added_at, c.updated_at, c.last_analyzed,
            a.id AS analysis_id, a.threat_level, a.strategic_summary, a.marketing_they_do_well, a.gaps_they_miss,
            a.positioning_messaging, a.content_opportunities, a.analyzed_at
@@ -17,7 +17,7 @@ COMMENT ON COLUMN orla_api.competitors_with_analysis.threat_level IS 'low, mediu
 REVOKE ALL ON TABLE orla_api.competitors_with_analysis FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.competitors_with_analysis TO orla_user, orla_gateway, orla_analyst, orla_service;
 
-CREATE VIEW orla_api.content_statistics WITH (security_invoker = true) AS
+CREATE VIEW orla_api.content_statistics WITH (security_invoker = true, security_barrier = true) AS
     SELECT c.user_id, count(*) AS total,
            count(*) FILTER (WHERE c.status = 'draft') AS drafts,
            count(*) FILTER (WHERE c.status = 'scheduled') AS scheduled,
