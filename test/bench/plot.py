@@ -159,12 +159,12 @@ def draw_scaling(drawing, results):
 
 
 def draw_tokens(drawing, results):
-    drawing.head('Tokens', 'Processor time of a call, in microseconds, on a logarithmic scale. Cached: a token that this connection has seen before.')
+    drawing.head('Tokens', 'Processor time of a call, in microseconds, on a logarithmic scale. Known: a token that this connection has seen before.')
     scale = Scale(1, 200, LEFT, WIDTH - RIGHT, log=True)
     bottom = drawing.y + ROW * len(results.costs)
     axis(drawing, scale, (1, 2, 5, 10, 20, 50, 100, 200), bottom)
     for cost in results.costs:
-        dot_row(drawing, scale, cost.name, [('c4' if ' in ' in cost.name else 'c0', cost.quartiles)],
+        dot_row(drawing, scale, cost.name, [('c4' if cost.name.startswith('the same') else 'c0', cost.quartiles)],
                 cost.goal, microseconds(cost.quartiles[1]))
     drawing.y += 46
 

@@ -74,7 +74,7 @@ def tokens_table(costs, times):
         rows.append([cost.name, microseconds(middle), f'{low:.1f}–{high:.1f}',
                      f'≤ {cost.goal:.0f} µs' if cost.goal else '', verdict(middle <= cost.goal) if cost.goal else ''])
     for name, factor, goal in times:
-        rows.append([f'{name} ÷ in orla', f'{factor:.1f}', '', f'≥ {goal}' if goal else '', verdict(factor >= goal) if goal else ''])
+        rows.append([f'{name} ÷ verify_jwt()', f'{factor:.1f}', '', f'≥ {goal}' if goal else '', verdict(factor >= goal) if goal else ''])
     return columns(rows)
 
 
