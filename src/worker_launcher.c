@@ -144,13 +144,16 @@ assign_slots(List *databases)
 	foreach(lc, databases)
 	{
 		OrlaWorkerSlot *slot;
+		uint64		life;
 
 		if (orla_shared_slot_of(lfirst_oid(lc)) != NULL)
 			continue;
 		slot = orla_shared_slot_of(InvalidOid);
 		if (slot == NULL)
 			break;
+		life = slot->life;		/* a caller may remember one */
 		memset(slot, 0, offsetof(OrlaWorkerSlot, queue));
+		slot->life = life + 1;
 		slot->database = lfirst_oid(lc);
 		started_last[slot - orla_shared->slots] = 0;
 	}
