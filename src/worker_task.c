@@ -39,6 +39,7 @@ typedef struct Task
 	Jsonb	   *response;
 	bool		responded;		/* the request has ended, args are to be made of it */
 	bool		records;		/* args hold a response */
+	bool		together;		/* ... which may be recorded with others */
 	int			waits;			/* how often it has waited for others */
 	int			tries;			/* how often the step has met an error */
 	TimestampTz began_at;		/* the step, or the waiting */
@@ -58,6 +59,9 @@ typedef struct Task
 
 /* How long a response is kept that cannot be recorded. */
 #define RECORD_MS			(10 * 60 * 1000)
+
+/* Responses that are recorded in one transaction, whose rows stay locked for it. */
+#define TOGETHER_MAX		100
 
 OrlaTaskCounters orla_task_counters;
 
@@ -291,6 +295,7 @@ start_request(Task *task, OrlaStep *step)
 	}
 	strlcpy(task->operation, step->next, NAMEDATALEN);
 	task->state = step->state;
+	task->together = step->together;
 	dlist_push_tail(&requesting, &task->node);
 	current = NULL;
 	orla_task_counters.requests++;
@@ -464,6 +469,66 @@ run_task(Task *task)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Those at the head of the list that may be recorded in one transaction. */
+static int
+find_company(Task **tasks)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n == TOGETHER_MAX || !task->together ||
+			strcmp(task->operation, dlist_container(Task, node, dlist_head_node(&ready))->operation) != 0)
+			break;
+		tasks[n++] = task;
+	}
+	return n;
+}
+
+/*
+ * One commit for many.  They stay in the list until it is done; where one of
+ * them fails, each is run by itself.
+ */
+static bool
+run_together(void)
+{
+	Task	   *tasks[TOGETHER_MAX];
+	Jsonb	   *args[TOGETHER_MAX];
+	Jsonb	   *results[TOGETHER_MAX];
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *error;
+	int			n = find_company(tasks);
+	int			i;
+
+	if (n < 2)
+		return false;
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		if (tasks[i]->responded)
+			take_response(tasks[i]);
+		args[i] = tasks[i]->args;
+		tasks[i]->together = false;
+	}
+	MemoryContextSwitchTo(caller);
+	pgstat_report_activity(STATE_RUNNING, tasks[0]->operation);
+	if (!orla_operation_run_together(tasks[0]->operation, n, args, results, &error))
+		return false;
+	pgstat_report_activity(STATE_IDLE, NULL);
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		dlist_delete(&tasks[i]->node);
+		current = tasks[i];
+		take_step(tasks[i], results[i]);
+		MemoryContextSwitchTo(caller);
+	}
+	return true;
+}
+
 void
 orla_task_start_call(dsm_segment *segment)
 {
@@ -535,7 +600,8 @@ orla_tasks_advance(void)
 	look_at_the_clock();
 	while (!dlist_is_empty(&ready))
 	{
-		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
+		if (!run_together())
+			run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;

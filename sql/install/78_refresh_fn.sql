@@ -90,7 +90,7 @@ CREATE FUNCTION orla.refresh_step(c orla.user_cloud_storage_tokens, token text, 
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
-        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh',
+        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh', 'together', true,
         'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'previous', previous,
                                     'sent', orla.token_hash(token), 'sent_at', clock_timestamp()),
         'http', orla.refresh_request(orla.provider_facts(c.provider), token))
