@@ -609,7 +609,7 @@ BEGIN
     IF c.user_id IS NULL OR c.is_active THEN
         RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
     ELSIF status = 401 AND facts ->> 'revoke_with' = 'bearer' AND NOT (state ->> 'refreshed')::boolean AND c.refresh_token IS NOT NULL THEN
-        c.token_expires_at := '-infinity';                      -- whatever it said
+        c.token_expires_at := now();                             -- whatever it said
         RETURN orla.revoke_step(c, facts);
     ELSIF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) THEN
         PERFORM orla.blank_tokens(c);
