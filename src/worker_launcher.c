@@ -38,7 +38,7 @@
 #include "worker_shared.h"
 
 /* How often it looks, if nobody wakes it. */
-#define LOOK_EVERY_MS	5000
+#define LOOK_EVERY_MS	2000
 
 /* A worker that ended is not started again before this. */
 #define RESTART_AFTER_MS	1000

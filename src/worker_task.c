@@ -423,7 +423,9 @@ take_error(Task *task, ErrorData *error)
 	long		spent = TimestampDifferenceMilliseconds(task->began_at, GetCurrentTimestamp());
 
 	note_error(error->message);
-	if (spent >= LOCKED_MS || !is_about_locks(error))
+	if (is_about_locks(error) && spent >= LOCKED_MS)
+		fail_busy(task, "Somebody holds a lock that the work needs.");
+	else if (!is_about_locks(error))
 	{
 		orla_step_report_fault(task->operation, error);
 		fail_call(task, error->sqlerrcode, error->message, error->detail, error->hint);

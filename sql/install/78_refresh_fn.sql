@@ -514,8 +514,9 @@ BEGIN
     END IF;
     outcome := CASE c.status WHEN 'needs_reconnect' THEN 'revoked' ELSE orla.revocation_outcome(c, facts) END;
     UPDATE orla.user_cloud_storage_tokens AS t
-       SET is_active = false, status = 'disconnected', last_error = NULL, next_request_at = NULL, failures = 0, updated_at = now(),
-           claimed_at = CASE WHEN outcome IS NULL THEN now() END
+       SET is_active = false, status = 'disconnected', last_error = NULL, failures = 0, not_before = NULL, updated_at = now(),
+           claimed_at = CASE WHEN outcome IS NULL THEN now() END,
+           next_request_at = CASE WHEN outcome IS NULL THEN now() END      -- should this worker not live to hear of it
      WHERE t.user_id = c.user_id AND t.provider = c.provider;
     PERFORM orla.audit('disconnect', 'success', c.user_id, jsonb_build_object('provider', c.provider));
     IF outcome IS NULL THEN
@@ -609,7 +610,7 @@ BEGIN
     IF c.user_id IS NULL OR c.is_active THEN
         RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
     ELSIF status = 401 AND facts ->> 'revoke_with' = 'bearer' AND NOT (state ->> 'refreshed')::boolean AND c.refresh_token IS NOT NULL THEN
-        c.token_expires_at := '-infinity';                      -- whatever it said
+        c.token_expires_at := now();                             -- whatever it said
         RETURN orla.revoke_step(c, facts);
     ELSIF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) THEN
         PERFORM orla.blank_tokens(c);

@@ -1,7 +1,7 @@
 -- What the worker of a database does by itself (src/worker.c).
 
 -- SECURITY DEFINER: operators neither read nor write sealed columns.
-CREATE FUNCTION orla.configure_mail(url text, from_address text, username text DEFAULT NULL, password text DEFAULT NULL)
+CREATE FUNCTION orla.configure_mail(url text, from_address text, username text DEFAULT NULL, password text DEFAULT NULL, starttls boolean DEFAULT true)
     RETURNS void
     LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -14,21 +14,21 @@ BEGIN
     END IF;
     PERFORM orla.check_address(from_address);
     PERFORM orla.ensure_instance();
-    INSERT INTO orla.mail_server AS m (url, from_address, username, password)
-    VALUES (configure_mail.url, configure_mail.from_address, nullif(configure_mail.username, ''),
+    INSERT INTO orla.mail_server AS m (url, starttls, from_address, username, password)
+    VALUES (configure_mail.url, coalesce(configure_mail.starttls, true), configure_mail.from_address, nullif(configure_mail.username, ''),
             orla.seal(nullif(configure_mail.password, ''), NULL, 'mail_server|password'))
     ON CONFLICT (singleton) DO UPDATE
-       SET url = excluded.url, from_address = excluded.from_address, username = excluded.username,
+       SET url = excluded.url, starttls = excluded.starttls, from_address = excluded.from_address, username = excluded.username,
            password = excluded.password, updated_at = now();
     UPDATE orla.outbox SET next_attempt_at = now() WHERE sent_at IS NULL AND next_attempt_at < 'infinity';
     PERFORM orla.audit('configure_mail', 'success', NULL, jsonb_build_object('url', configure_mail.url, 'by', session_user));
 END
 $$;
-ALTER FUNCTION orla.configure_mail(text, text, text, text) OWNER TO orla_service;
-REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text) TO orla_admin;
-COMMENT ON FUNCTION orla.configure_mail(text, text, text, text) IS
-    'The mail server that the worker sends through; its password is sealed. Errors: 22023.';
+ALTER FUNCTION orla.configure_mail(text, text, text, text, boolean) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text, boolean) TO orla_admin;
+COMMENT ON FUNCTION orla.configure_mail(text, text, text, text, boolean) IS
+    'The mail server that the worker sends through; its password is sealed. Without STARTTLS a mail goes to this machine alone. Errors: 22023.';
 
 -- RFC 5322 and 2045.  Subjects are ours and ASCII; what people wrote is in the
 -- body alone, in base64.
@@ -83,7 +83,7 @@ BEGIN
         RETURN NEXT jsonb_build_object('next', 'record_mail', 'state', jsonb_build_object('mail_id', mail.id),
             'http', jsonb_strip_nulls(jsonb_build_object(
                 'url', server.url, 'hosts', jsonb_build_array(orla.host_of(regexp_replace(server.url, '^smtps?', 'https'))),
-                'username', server.username, 'password', password.secret, 'timeout_ms', 30000,
+                'username', server.username, 'password', password.secret, 'timeout_ms', 30000, 'starttls', server.starttls,
                 'mail', jsonb_build_object('from', server.from_address, 'to', mail.to_address,
                                            'text', orla.mail_message(mail, server.from_address, token.secret)))));
     END LOOP;

@@ -12,7 +12,7 @@ use Test::More;
 
 use Custody;
 
-$SIG{ALRM} = sub { die "something hangs\n" };
+BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
 alarm 300;
 
 my $c = Custody->new('connections', only => [qw(google_drive onedrive dropbox oidc)]);
@@ -367,7 +367,6 @@ sub live { my ($provider, $email) = @_; return scalar grep { $_->{account} eq $e
 	is($c->requests('google_drive', 'token'), $exchanges, 'the code waits for the end of the revocation');
 	$c->release('google_drive');
 	is($leaving->answer, 'Disconnected.', 'which ends the old grant');
-	like($coming->answer, qr/"code"|refused/, 'and with it, at Google, the code') if 0;
 	$coming->answer;
 	$_->leave for $leaving, $coming;
 	is(ref $c->connect($ada, 'google_drive', $account{google_drive}), 'HASH', 'connecting works');

@@ -33,12 +33,13 @@ sub new
 		'orla.allow_loopback_http=on', 'max_connections=150', @{ $with{server} // [] });
 	$self->{options} = [ 'shared_preload_libraries=' . ($with{preload} // 'orla'), 'orla.databases=app', 'orla.allow_loopback_http=on',
 		'max_connections=150', @{ $with{server} // [] } ];
-	$self->start_providers(@{ $with{only} // [] });
+	$self->start_providers($with{tls}, @{ $with{only} // [] });
 	$self->sql("CREATE DATABASE app; ALTER DATABASE app SET orla.password_memory = 7168; ALTER DATABASE app SET orla.sign_in_floor = 0;
 	    ALTER DATABASE app SET orla.public_url = 'https://app.example';", database => 'postgres');
 	$self->sql('SET client_min_messages = warning; CREATE EXTENSION orla CASCADE;');
 	$self->{control_session} = $self->session;
 	$self->wait_for_worker;
+	$self->value('SELECT orla.ensure_instance() IS NULL');
 	return $self;
 }
 
@@ -61,14 +62,18 @@ sub wait_for_worker
 	Cluster::waits_until(sub { $self->value('SELECT ready FROM orla.worker_status') eq 't' }) or die "no worker\n";
 }
 
+# Has the worker look for what is due, which it does after each call.
+sub nudge { $_[0]->value("SELECT orla_api.logout('x')"); return }
+
 sub worker { return $_[0]->value('SELECT pid FROM orla.worker_status') }
 
 # ---- the counterparts ------------------------------------------------------------
 
 sub start_providers
 {
-	my ($self, @only) = @_;
-	my $pid = open2(my $out, my $in, 'node', "$FindBin::RealBin/../providers/serve.mjs", '--with-parent', map { ('--only', $_) } @only);
+	my ($self, $tls, @only) = @_;
+	$self->{tls} = "$self->{dir}/tls";
+	my $pid = open2(my $out, my $in, 'node', "$FindBin::RealBin/../providers/serve.mjs", '--with-parent', $tls ? ('--tls', $self->{tls}) : (), map { ('--only', $_) } @only);
 	push @nodes, { pid => $pid, in => $in };
 	my $line = readline($out) // die "$hint\n";
 	$self->{where} = $json->decode($line);
