@@ -60,8 +60,11 @@ typedef struct Task
 /* How long a response is kept that cannot be recorded. */
 #define RECORD_MS			(10 * 60 * 1000)
 
-/* Responses that are recorded in one transaction, whose rows stay locked for it. */
-#define TOGETHER_MAX		100
+/*
+ * Responses that are recorded in one transaction.  No more, so that the next
+ * requests are on their way while others are recorded.
+ */
+#define TOGETHER_MAX		16
 
 OrlaTaskCounters orla_task_counters;
 
@@ -73,8 +76,6 @@ static dlist_head waiting = DLIST_STATIC_INIT(waiting); /* for another task's ke
 static dlist_head aside = DLIST_STATIC_INIT(aside); /* until run_at */
 static dlist_head *const lists[] = {&requesting, &ready, &waiting, &aside};
 static Task *current = NULL;
-
-static int	responses = 0;		/* that came since they were asked for */
 
 void
 orla_tasks_init(OrlaHttpEngine *engine)
@@ -229,7 +230,6 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	dlist_delete(&task->node);
 	dlist_push_tail(&ready, &task->node);
 	task->responded = true;
-	responses++;
 	if (response->failure != ORLA_HTTP_NONE)
 	{
 		orla_task_counters.failures++;
@@ -491,10 +491,10 @@ find_company(Task **tasks)
 }
 
 /*
- * One commit for many.  They stay in the list until it is done; where one of
- * them fails, each is run by itself.
+ * One commit for many; how many there were.  They stay in the list until it is
+ * done; where one of them fails, each is run by itself.
  */
-static bool
+static int
 run_together(void)
 {
 	Task	   *tasks[TOGETHER_MAX];
@@ -506,7 +506,7 @@ run_together(void)
 	int			i;
 
 	if (n < 2)
-		return false;
+		return 0;
 	for (i = 0; i < n; i++)
 	{
 		MemoryContextSwitchTo(tasks[i]->memory);
@@ -518,7 +518,7 @@ run_together(void)
 	MemoryContextSwitchTo(caller);
 	pgstat_report_activity(STATE_RUNNING, tasks[0]->operation);
 	if (!orla_operation_run_together(tasks[0]->operation, n, args, results, &error))
-		return false;
+		return 0;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (i = 0; i < n; i++)
 	{
@@ -528,7 +528,7 @@ run_together(void)
 		take_step(tasks[i], results[i]);
 		MemoryContextSwitchTo(caller);
 	}
-	return true;
+	return n;
 }
 
 void
@@ -596,14 +596,18 @@ look_at_the_clock(void)
 int
 orla_tasks_advance(void)
 {
-	int			n = responses;
+	int			n = 0;
+	int			together;
 
-	responses = 0;
 	look_at_the_clock();
 	while (!dlist_is_empty(&ready))
 	{
-		if (!run_together())
-			run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
+		together = run_together();
+		CHECK_FOR_INTERRUPTS();
+		if (together > 0)
+			return n + together;
+		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
+		n++;
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;

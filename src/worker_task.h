@@ -33,7 +33,7 @@ extern void orla_task_start_call(dsm_segment *segment);
 /* Work of the worker's own; `work` is a step as of worker_step.h. */
 extern void orla_task_start_own(Jsonb *work);
 
-/* Goes on with the tasks that can; how many requests had ended. */
+/* Goes on with tasks that can, some at a time; how many there were. */
 extern int	orla_tasks_advance(void);
 
 /* ms until a task that was put aside wants to go on; -1: none. */

@@ -143,11 +143,13 @@ COMMENT ON FUNCTION orla.provider_facts(text) IS
 
 CREATE FUNCTION orla.client_secret(provider text)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
-      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL
+BEGIN
+    RETURN (SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
+      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.client_secret(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.client_secret(text) TO orla_service;
@@ -156,10 +158,12 @@ COMMENT ON FUNCTION orla.client_secret(text) IS
 
 CREATE FUNCTION orla.host_of(url text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1])
+BEGIN
+    RETURN lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1]);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.host_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.host_of(text) TO orla_service;

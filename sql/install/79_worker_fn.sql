@@ -122,8 +122,8 @@ GRANT EXECUTE ON FUNCTION orla.do_record_mail(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_record_mail(jsonb) IS
     'Notes that a mail was sent, and blanks its token, or why it was not.';
 
--- What a connection that is due has to be done for, claimed; NULL where that is
--- nothing.
+-- What a connection that is due and claimed has to be done for; NULL where that
+-- is nothing, and the claim is void.
 CREATE FUNCTION orla.due_step(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -139,11 +139,9 @@ BEGIN
             PERFORM orla.blank_tokens(c);
             RETURN NULL;
         END IF;
-        UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
-         WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN orla.revoke_step(c, facts);
     ELSIF c.refresh_token IS NULL AND c.token_expires_at > now() THEN
-        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at
+        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at, claimed_at = NULL
          WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN NULL;
     END IF;
@@ -154,10 +152,10 @@ $$;
 REVOKE ALL ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) TO orla_service;
 COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
-    'The step that refreshes or revokes a connection whose row is locked, claimed; NULL where there is nothing to ask for.';
+    'The step that refreshes or revokes a connection that is claimed; NULL where there is nothing to ask for.';
 
 -- Each provider has so many requests of its own: one that hangs does not take
--- them from the others.
+-- them from the others.  Claimed at one go, by place, since the rows are locked.
 CREATE FUNCTION orla.due_connections(room int)
     RETURNS SETOF jsonb
     LANGUAGE plpgsql VOLATILE
@@ -175,9 +173,11 @@ BEGIN
     LOOP
         CONTINUE WHEN place.free <= 0;
         FOR c IN
-            SELECT * FROM orla.user_cloud_storage_tokens AS t
-             WHERE t.provider || '' = place.name AND t.claimed_at IS NULL AND t.next_request_at <= now()
-             ORDER BY t.next_request_at LIMIT place.free FOR UPDATE SKIP LOCKED
+            UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
+             WHERE t.ctid = ANY (ARRAY(SELECT d.ctid FROM orla.user_cloud_storage_tokens AS d
+                                        WHERE d.provider || '' = place.name AND d.claimed_at IS NULL AND d.next_request_at <= now()
+                                        ORDER BY d.next_request_at LIMIT place.free FOR UPDATE SKIP LOCKED))
+            RETURNING t.*
         LOOP
             step := orla.due_step(c);
             IF step IS NOT NULL THEN

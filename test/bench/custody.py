@@ -82,7 +82,7 @@ def by_curl(endpoint, parallel):
         config.flush()
         body = f'grant_type=refresh_token&refresh_token={"t" * 160}&client_id=client&client_secret=secret'
         began = time.perf_counter()
-        subprocess.run(['curl', '-sS', '--parallel', '--parallel-immediate', '--parallel-max', str(parallel), '-d', body, '-K', config.name], check=True)
+        subprocess.run(['curl', '-sS', '--no-progress-meter', '--parallel', '--parallel-immediate', '--parallel-max', str(parallel), '-d', body, '-K', config.name], check=True)
         return time.perf_counter() - began
 
 
