@@ -166,6 +166,8 @@ DECLARE
     c     orla.user_cloud_storage_tokens;
     step  jsonb;
 BEGIN
+    -- a claim that a crash takes along would be void after it anyway
+    PERFORM set_config('synchronous_commit', 'off', true);
     FOR place IN
         SELECT p.name, room - (SELECT count(*) FROM orla.user_cloud_storage_tokens AS t
                                 WHERE t.claimed_at IS NOT NULL AND t.provider = p.name) AS free

@@ -106,6 +106,7 @@ def by_worker(conn, provider, number):
     """Seconds from the moment that so many are due until the last is stored.
 
     The worker is told to look at that moment, which it else does within two seconds."""
+    conn.run('VACUUM orla.user_cloud_storage_tokens')
     due = conn.value("SELECT clock_timestamp() + interval '300 ms'")
     conn.run(f"UPDATE orla.user_cloud_storage_tokens SET next_request_at = '{due}' WHERE (user_id, provider) IN "
              f"(SELECT user_id, provider FROM orla.user_cloud_storage_tokens WHERE provider = '{provider}' LIMIT {number})")
