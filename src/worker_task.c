@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -611,6 +613,23 @@ orla_tasks_advance(void)
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
+}
+
+ArrayType *
+orla_tasks_heard(void)
+{
+	Datum		keys[TOGETHER_MAX];
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n < TOGETHER_MAX && task->responded && task->key != NULL)
+			keys[n++] = CStringGetTextDatum(task->key);
+	}
+	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 long

@@ -155,8 +155,9 @@ COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
     'The step that refreshes or revokes a connection that is claimed; NULL where there is nothing to ask for.';
 
 -- Each provider has so many requests of its own: one that hangs does not take
--- them from the others.  Claimed at one go, by place, since the rows are locked.
-CREATE FUNCTION orla.due_connections(room int)
+-- them from the others.  heard: keys of those whose requests have ended, and
+-- which are recorded next.  Claimed at one go, by place, since the rows are locked.
+CREATE FUNCTION orla.due_connections(room int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -170,7 +171,8 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR place IN
         SELECT p.name, room - (SELECT count(*) FROM orla.user_cloud_storage_tokens AS t
-                                WHERE t.claimed_at IS NOT NULL AND t.provider = p.name) AS free
+                                WHERE t.claimed_at IS NOT NULL AND t.provider = p.name)
+                            + (SELECT count(*) FROM unnest(heard) AS h (key) WHERE split_part(h.key, ' ', 3) = p.name) AS free
           FROM orla.providers AS p
     LOOP
         CONTINUE WHEN place.free <= 0;
@@ -189,24 +191,24 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.due_connections(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_connections(int) TO orla_service;
-COMMENT ON FUNCTION orla.due_connections(int) IS
+REVOKE ALL ON FUNCTION orla.due_connections(int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_connections(int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_connections(int, text[]) IS
     'Steps that refresh or revoke what is due, so many for each provider at most.';
 
-CREATE FUNCTION orla.due_work(requests int, mails int)
+CREATE FUNCTION orla.due_work(requests int, mails int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM orla.due_connections(requests)
+    SELECT * FROM orla.due_connections(requests, heard)
     UNION ALL
     SELECT * FROM orla.due_mails(mails)
 $$;
-REVOKE ALL ON FUNCTION orla.due_work(int, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_work(int, int) TO orla_service;
-COMMENT ON FUNCTION orla.due_work(int, int) IS
-    'Steps that are due, claimed: so many for each provider at most, and so many mails.';
+REVOKE ALL ON FUNCTION orla.due_work(int, int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_work(int, int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_work(int, int, text[]) IS
+    'Steps that are due, claimed: so many for each provider at most, not counting those heard of, and so many mails.';
 
 -- Nobody but a worker claims, and there is one worker: what is claimed when it
 -- starts was claimed by one that died.
