@@ -421,6 +421,7 @@ work_once(MemoryContext memory)
 	if (more_is_due && orla_tasks_timeout() == 0)
 		look_at = 0;			/* there is room: others go out before these are recorded */
 	do_due_work();
+	orla_http_run(engine);		/* what has been started goes out */
 	(void) orla_tasks_advance();
 	publish_status();
 	MemoryContextSwitchTo(memory);

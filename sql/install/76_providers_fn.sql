@@ -39,10 +39,11 @@ COMMENT ON FUNCTION orla.url_query(jsonb) IS
 -- docs/providers.md explains each key.
 CREATE FUNCTION orla.provider_defaults(provider text)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE provider
+BEGIN
+    RETURN CASE provider
         WHEN 'google_drive' THEN jsonb_build_object(
             'label', 'Google Drive',
             'files', 'google_drive',
@@ -104,7 +105,8 @@ AS $$
             'access_page', 'https://www.dropbox.com/account/connected_apps',
             'hosts', '["www.dropbox.com", "api.dropboxapi.com", "content.dropboxapi.com"]'::jsonb,
             'download_hosts', '[]'::jsonb)
-    END
+    END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.provider_defaults(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.provider_defaults(text) TO orla_service, orla_admin;

@@ -174,6 +174,8 @@ BEGIN
                                 WHERE t.claimed_at IS NOT NULL AND t.provider = p.name)
                             + (SELECT count(*) FROM unnest(heard) AS h (key) WHERE split_part(h.key, ' ', 3) = p.name) AS free
           FROM orla.providers AS p
+         WHERE EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS t
+                        WHERE t.provider || '' = p.name AND t.claimed_at IS NULL AND t.next_request_at <= now())
     LOOP
         CONTINUE WHEN place.free <= 0;
         FOR c IN
