@@ -63,10 +63,12 @@ COMMENT ON FUNCTION orla_api.search_files(text, text, text, text) IS
 
 CREATE FUNCTION orla_api.download_file(provider text, file_id text)
     RETURNS orla_api."*/*"
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (orla.download_file(provider, file_id)).content::orla_api."*/*"
+BEGIN
+    RETURN (orla.download_file(provider, file_id)).content;     -- not by way of a variable: it would be copied
+END
 $$;
 ALTER FUNCTION orla_api.download_file(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.download_file(text, text) FROM PUBLIC;
