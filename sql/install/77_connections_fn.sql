@@ -238,10 +238,12 @@ CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uui
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    facts    jsonb := orla.provider_facts(provider);
+    facts    jsonb;
     state    text := account || '.' || orla.random_token();
     verifier text := orla.random_token();
 BEGIN
+    PERFORM orla.require_writable('connect');
+    facts := orla.provider_facts(provider);
     IF session IS NULL THEN
         RAISE EXCEPTION 'no session'
             USING ERRCODE = 'invalid_authorization_specification',
