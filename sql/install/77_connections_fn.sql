@@ -97,6 +97,9 @@ BEGIN
     IF said ~ '^[0-9]{1,6}$' THEN
         RETURN least(said::int, 86400);
     END IF;
+    IF said IS NULL THEN
+        RETURN NULL;        -- GREATEST would make 0 of it
+    END IF;
     RETURN least(greatest(ceil(extract(epoch FROM said::timestamptz - now())), 0), 86400);
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
