@@ -46,9 +46,15 @@ CREATE FUNCTION orla.to_time(value text)
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' THEN value::timestamptz END;
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;
+    -- what cannot fail needs no subtransaction
+    IF value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z$' THEN
+        RETURN value::timestamptz;
+    END IF;
+    BEGIN
+        RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' THEN value::timestamptz END;
+    EXCEPTION WHEN data_exception THEN
+        RETURN NULL;
+    END;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.to_time(text) FROM PUBLIC;
@@ -62,21 +68,17 @@ CREATE FUNCTION orla.media_type_of(filename text)
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT t.media_type FROM (VALUES
-        ('txt', 'text/plain'), ('md', 'text/markdown'), ('markdown', 'text/markdown'), ('csv', 'text/csv'),
-        ('htm', 'text/html'), ('html', 'text/html'), ('json', 'application/json'), ('xml', 'application/xml'),
-        ('pdf', 'application/pdf'), ('rtf', 'application/rtf'), ('doc', 'application/msword'),
-        ('docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'),
-        ('xls', 'application/vnd.ms-excel'), ('ppt', 'application/vnd.ms-powerpoint'),
-        ('xlsx', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'),
-        ('pptx', 'application/vnd.openxmlformats-officedocument.presentationml.presentation'),
-        ('odt', 'application/vnd.oasis.opendocument.text'), ('ods', 'application/vnd.oasis.opendocument.spreadsheet'),
-        ('odp', 'application/vnd.oasis.opendocument.presentation'), ('gdoc', 'application/vnd.google-apps.document'),
-        ('gsheet', 'application/vnd.google-apps.spreadsheet'), ('gslides', 'application/vnd.google-apps.presentation'),
-        ('png', 'image/png'), ('jpg', 'image/jpeg'), ('jpeg', 'image/jpeg'), ('gif', 'image/gif'), ('svg', 'image/svg+xml'), ('webp', 'image/webp'),
-        ('mp3', 'audio/mpeg'), ('wav', 'audio/wav'), ('m4a', 'audio/mp4'), ('mp4', 'video/mp4'), ('mov', 'video/quicktime'), ('webm', 'video/webm'),
-        ('zip', 'application/zip')) AS t (extension, media_type)
-      WHERE t.extension = lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$'))), 'application/octet-stream')
+    SELECT coalesce('{
+        "txt": "text/plain", "md": "text/markdown", "markdown": "text/markdown", "csv": "text/csv", "htm": "text/html", "html": "text/html",
+        "json": "application/json", "xml": "application/xml", "pdf": "application/pdf", "rtf": "application/rtf", "doc": "application/msword",
+        "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "xls": "application/vnd.ms-excel",
+        "ppt": "application/vnd.ms-powerpoint", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation", "odt": "application/vnd.oasis.opendocument.text",
+        "ods": "application/vnd.oasis.opendocument.spreadsheet", "odp": "application/vnd.oasis.opendocument.presentation",
+        "gdoc": "application/vnd.google-apps.document", "gsheet": "application/vnd.google-apps.spreadsheet",
+        "gslides": "application/vnd.google-apps.presentation", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
+        "svg": "image/svg+xml", "webp": "image/webp", "mp3": "audio/mpeg", "wav": "audio/wav", "m4a": "audio/mp4", "mp4": "video/mp4",
+        "mov": "video/quicktime", "webm": "video/webm", "zip": "application/zip"}'::jsonb ->> lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$')), 'application/octet-stream')
 $$;
 REVOKE ALL ON FUNCTION orla.media_type_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.media_type_of(text) TO orla_service, orla_user, orla_gateway;

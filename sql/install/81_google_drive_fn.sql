@@ -18,10 +18,11 @@ CREATE FUNCTION orla.google_drive_request(facts jsonb, query text, order_by text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || '/files?' || orla.url_query(jsonb_build_object(
-        'q', query, 'pageSize', page_size, 'pageToken', page_token, 'supportsAllDrives', 'true', 'includeItemsFromAllDrives', 'true',
-        'orderBy', order_by,
-        'fields', 'nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)')))
+    SELECT jsonb_build_object('url', (facts ->> 'api_url')
+        || '/files?supportsAllDrives=true&includeItemsFromAllDrives=true'
+        || '&fields=nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)'
+        || '&pageSize=' || page_size || coalesce('&orderBy=' || order_by, '')
+        || coalesce('&pageToken=' || orla.percent_encode(page_token), '') || '&q=' || orla.percent_encode(query))
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) TO orla_service;
@@ -35,8 +36,8 @@ CREATE FUNCTION orla.google_drive_list_request(facts jsonb, folder text, file_ty
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE folder
-        WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?' || orla.url_query(jsonb_build_object(
-            'pageSize', least(page_size, 100), 'pageToken', page_token, 'fields', 'nextPageToken,drives(id,name,createdTime)')))
+        WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?fields=nextPageToken,drives(id,name,createdTime)&pageSize='
+            || least(page_size, 100) || coalesce('&pageToken=' || orla.percent_encode(page_token), ''))
         WHEN 'shared_with_me' THEN orla.google_drive_request(facts, 'sharedWithMe = true and trashed = false', 'folder,name_natural', page_token, page_size)
         ELSE orla.google_drive_request(facts, orla.google_drive_literal(orla.check_file_id(coalesce(folder, 'root'), '^[^/]+$')) || ' in parents and trashed = false',
                                        'folder,name_natural', page_token, page_size) END
@@ -124,16 +125,18 @@ CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.google_drive_id(i, NULL), i ->> 'name', m.media_type, coalesce(m.media_type = 'application/vnd.google-apps.folder', false),
-           CASE WHEN m.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i ->> 'size') END, orla.to_time(i ->> 'modifiedTime'),
-           i #>> '{parents,0}', i ->> 'webViewLink', i ->> 'md5Checksum'
-      FROM orla.entries_of(answer, 'files') AS i
-     CROSS JOIN LATERAL (SELECT coalesce(i #>> '{shortcutDetails,targetMimeType}', i ->> 'mimeType')) AS m (media_type)
-     WHERE jsonb_typeof(i -> 'id') = 'string'
+    SELECT coalesce(i."shortcutDetails" ->> 'targetId', i.id), i.name, m.media_type, coalesce(m.media_type = 'application/vnd.google-apps.folder', false),
+           CASE WHEN m.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.size) END, orla.to_time(i."modifiedTime"),
+           i.parents ->> 0, i."webViewLink", i."md5Checksum"
+      FROM orla.entries_of(answer, 'files') AS e (entry)
+     CROSS JOIN LATERAL jsonb_to_record(e.entry) AS i (id text, name text, "mimeType" text, size text, "modifiedTime" text, parents jsonb,
+                                                       "webViewLink" text, "md5Checksum" text, "shortcutDetails" jsonb)
+     CROSS JOIN LATERAL (SELECT coalesce(i."shortcutDetails" ->> 'targetMimeType', i."mimeType")) AS m (media_type)
+     WHERE i.id IS NOT NULL
     UNION ALL
     SELECT d ->> 'id', d ->> 'name', 'application/vnd.google-apps.folder', true, NULL, orla.to_time(d ->> 'createdTime'), NULL, NULL, NULL
       FROM orla.entries_of(answer - 'item', 'drives') AS d
-     WHERE jsonb_typeof(d -> 'id') = 'string'
+     WHERE d ->> 'id' IS NOT NULL
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) TO orla_service;

@@ -133,24 +133,25 @@ CREATE FUNCTION orla.onedrive_rows(facts jsonb, answer jsonb, folder text)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.onedrive_id(i, folder), n.name,
-           CASE WHEN NOT o ? 'folder' THEN coalesce(o #>> '{file,mimeType}', orla.media_type_of(n.name)) END,
-           o ? 'folder',
-           CASE WHEN NOT o ? 'folder' THEN orla.to_bigint(o ->> 'size') END,
-           orla.to_time(coalesce(o ->> 'lastModifiedDateTime', i ->> 'lastModifiedDateTime')),
-           CASE WHEN folder LIKE '%/%' AND NOT i ? 'remoteItem'
-                THEN coalesce(i #>> '{parentReference,driveId}', split_part(folder, '/', 1)) || '/' || (i #>> '{parentReference,id}')
-                ELSE i #>> '{parentReference,id}' END,
-           coalesce(i ->> 'webUrl', o ->> 'webUrl'),
-           coalesce(o #>> '{file,hashes,quickXorHash}', o #>> '{file,hashes,sha1Hash}', o #>> '{file,hashes,sha256Hash}')
-      FROM orla.entries_of(answer, 'value') AS i
-     CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_typeof(i -> 'remoteItem') = 'object' THEN i -> 'remoteItem' ELSE i END) AS item (o)
-     CROSS JOIN LATERAL (SELECT coalesce(i ->> 'name', o ->> 'name')) AS n (name)
-     WHERE jsonb_typeof(o -> 'id') = 'string' AND NOT i ? 'deleted' AND NOT i ? 'driveType'
+    SELECT CASE WHEN i."remoteItem" IS NULL AND strpos(coalesce(onedrive_rows.folder, ''), '/') = 0 THEN o.id ELSE orla.onedrive_id(e.entry, onedrive_rows.folder) END,
+           coalesce(i.name, o.name),
+           CASE WHEN o.folder IS NULL THEN coalesce(o.file ->> 'mimeType', orla.media_type_of(coalesce(i.name, o.name))) END,
+           o.folder IS NOT NULL,
+           CASE WHEN o.folder IS NULL THEN orla.to_bigint(o.size) END,
+           orla.to_time(coalesce(o."lastModifiedDateTime", i."lastModifiedDateTime")),
+           CASE WHEN i."remoteItem" IS NULL AND onedrive_rows.folder LIKE '%/%' THEN coalesce(i."parentReference" ->> 'driveId', split_part(onedrive_rows.folder, '/', 1)) || '/' ELSE '' END
+           || (i."parentReference" ->> 'id'),
+           coalesce(i."webUrl", o."webUrl"),
+           coalesce(o.file #>> '{hashes,quickXorHash}', o.file #>> '{hashes,sha1Hash}', o.file #>> '{hashes,sha256Hash}')
+      FROM orla.entries_of(answer, 'value') AS e (entry)
+     CROSS JOIN LATERAL jsonb_to_record(e.entry) AS i (name text, "remoteItem" jsonb, "parentReference" jsonb, "lastModifiedDateTime" text, "webUrl" text, deleted jsonb, "driveType" text)
+     CROSS JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(i."remoteItem") = 'object' THEN i."remoteItem" ELSE e.entry END)
+                        AS o (id text, name text, size text, file jsonb, folder jsonb, "lastModifiedDateTime" text, "webUrl" text)
+     WHERE o.id IS NOT NULL AND i.deleted IS NULL AND i."driveType" IS NULL
     UNION ALL
     SELECT (d ->> 'id') || '/root', coalesce(d ->> 'name', d ->> 'id'), NULL, true, NULL, orla.to_time(d ->> 'lastModifiedDateTime'), NULL, d ->> 'webUrl', NULL
       FROM orla.entries_of(answer - 'item', 'value') AS d
-     WHERE jsonb_typeof(d -> 'id') = 'string' AND d ? 'driveType'
+     WHERE d ->> 'id' IS NOT NULL AND d ? 'driveType'
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_rows(jsonb, jsonb, text) TO orla_service;

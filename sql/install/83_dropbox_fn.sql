@@ -160,17 +160,19 @@ CREATE FUNCTION orla.dropbox_rows(facts jsonb, answer jsonb, folder text)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT i ->> 'id', i ->> 'name',
-           CASE WHEN i ->> '.tag' = 'file' THEN orla.media_type_of(i ->> 'name') END, i ->> '.tag' = 'folder',
-           orla.to_bigint(i ->> 'size'), orla.to_time(i ->> 'server_modified'),
-           coalesce(CASE WHEN folder LIKE 'id:%' AND NOT answer ? 'item' THEN folder END, nullif(regexp_replace(i ->> 'path_lower', '/[^/]*$', ''), ''), 'root'),
-           'https://www.dropbox.com/home' || (SELECT string_agg(orla.percent_encode(p.part), '/' ORDER BY p.place)
-                                                FROM string_to_table(i ->> 'path_display', '/') WITH ORDINALITY AS p (part, place)),
-           i ->> 'content_hash'
+    SELECT i.id, i.name, CASE WHEN i.".tag" = 'file' THEN orla.media_type_of(i.name) END, i.".tag" = 'folder',
+           orla.to_bigint(i.size), orla.to_time(i.server_modified),
+           CASE WHEN folder LIKE 'id:%' AND NOT answer ? 'item' THEN folder
+                ELSE coalesce(nullif(regexp_replace(i.path_lower, '/[^/]*$', ''), ''), 'root') END,
+           'https://www.dropbox.com/home' || CASE WHEN i.path_display !~ '[^A-Za-z0-9_.~/ -]' THEN replace(i.path_display, ' ', '%20')
+                                                  ELSE replace(orla.percent_encode(i.path_display), '%2F', '/') END,
+           i.content_hash
       FROM (SELECT orla.entries_of(answer, 'entries')
             UNION ALL
-            SELECT jsonb_path_query(answer, '$.matches[*].metadata.metadata')) AS entry (i)
-     WHERE i ->> '.tag' IN ('file', 'folder') AND jsonb_typeof(i -> 'id') = 'string'
+            SELECT m #> '{metadata,metadata}' FROM orla.entries_of(answer - 'item', 'matches') AS m) AS e (entry)
+     CROSS JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(e.entry) = 'object' THEN e.entry ELSE '{}' END)
+                        AS i (".tag" text, id text, name text, size text, server_modified text, path_lower text, path_display text, content_hash text)
+     WHERE i.".tag" IN ('file', 'folder') AND i.id IS NOT NULL
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) TO orla_service;

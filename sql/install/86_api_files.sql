@@ -2,6 +2,9 @@
 --
 -- SECURITY DEFINER: tokens are orla_service's.  Whose connection it is is told by
 -- the proven tenant, never by an argument.
+--
+-- STABLE is what reads: HTTP layers then offer it as a GET or a query, in a READ
+-- ONLY transaction.  A refresh that it may need is the worker's business.
 
 CREATE TYPE orla_api.file AS (
     provider        text,
@@ -26,7 +29,7 @@ GRANT USAGE ON TYPE orla_api."*/*" TO orla_user, orla_gateway, orla_service;
 
 CREATE FUNCTION orla_api.files(provider text, folder_id text DEFAULT NULL, page_token text DEFAULT NULL, page_size int DEFAULT 100)
     RETURNS SETOF orla_api.file
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
@@ -41,7 +44,7 @@ COMMENT ON FUNCTION orla_api.files(text, text, text, int) IS
 
 CREATE FUNCTION orla_api.search_files(provider text, query text, file_type text DEFAULT NULL, page_token text DEFAULT NULL)
     RETURNS SETOF orla_api.file
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -63,10 +66,12 @@ COMMENT ON FUNCTION orla_api.search_files(text, text, text, text) IS
 
 CREATE FUNCTION orla_api.download_file(provider text, file_id text)
     RETURNS orla_api."*/*"
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (orla.download_file(provider, file_id)).content::orla_api."*/*"
+BEGIN
+    RETURN (orla.download_file(provider, file_id)).content;     -- not by way of a variable: it would be copied
+END
 $$;
 ALTER FUNCTION orla_api.download_file(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.download_file(text, text) FROM PUBLIC;
@@ -80,15 +85,17 @@ CREATE FUNCTION orla_api.import_file(provider text, file_id text, category text)
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    asset uuid := orla.import_file(provider, file_id, category);
+    asset uuid;
     made  orla_api.brand_voice_assets;
 BEGIN
+    PERFORM orla.require_writable('import_file');     -- before anything is fetched that could not be stored
+    asset := orla.import_file(provider, file_id, category);
     SELECT * INTO made FROM orla_api.brand_voice_assets AS a WHERE a.id = asset;
     RETURN made;
 END
 $$;
 ALTER FUNCTION orla_api.import_file(text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.import_file(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user;
+GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.import_file(text, text, text) IS
     'Brings a file of your connection into your brand material, with the text that is found in it. Errors: as of download_file(), 22023 for an unknown category.';
