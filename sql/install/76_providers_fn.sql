@@ -5,13 +5,15 @@
 -- most of what is encoded needs little of it.
 CREATE FUNCTION orla.percent_encode(value text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN value !~ '[^A-Za-z0-9_.~-]' THEN value ELSE
+BEGIN
+    RETURN CASE WHEN value !~ '[^A-Za-z0-9_.~-]' THEN value ELSE
         (SELECT string_agg(CASE WHEN m.run[1] ~ '^[A-Za-z0-9_.~-]' THEN m.run[1]
                                 ELSE regexp_replace(upper(encode(convert_to(m.run[1], 'UTF8'), 'hex')), '(..)', E'%\\1', 'g') END, '' ORDER BY m.place)
-           FROM regexp_matches(value, '[A-Za-z0-9_.~-]+|[^A-Za-z0-9_.~-]+', 'g') WITH ORDINALITY AS m (run, place)) END
+           FROM regexp_matches(value, '[A-Za-z0-9_.~-]+|[^A-Za-z0-9_.~-]+', 'g') WITH ORDINALITY AS m (run, place)) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.percent_encode(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.percent_encode(text) TO orla_service;
@@ -21,12 +23,15 @@ COMMENT ON FUNCTION orla.percent_encode(text) IS
 -- {"a": "b c"} → a=b%20c
 CREATE FUNCTION orla.url_query(parameters jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT coalesce(string_agg(orla.percent_encode(p.key) || '=' || orla.percent_encode(p.value), '&' ORDER BY p.key), '')
       FROM jsonb_each_text(parameters) AS p
-     WHERE p.value IS NOT NULL
+     WHERE p.value IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.url_query(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.url_query(jsonb) TO orla_service;
