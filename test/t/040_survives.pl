@@ -303,7 +303,7 @@ is(sql($right), 'Ada', 'Ada signs in');
 {
 	my $slots = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = 0);
 	my @many = map { session() } 1 .. 6;
-	ask($_, 'SET orla.max_concurrent_hashes = 2; SET orla.password_memory = 16384; SET orla.password_passes = 8') for @many;
+	ask($_, 'SET orla.max_concurrent_hashes = 2; SET orla.password_memory = 16384; SET orla.password_passes = 3') for @many;
 	say_to($_, "SELECT count(orla.hash_password('x')) FROM generate_series(1, 6)") for @many;
 	my ($most, $done, $seen) = (0, 0, 0);
 	poll('the hashes', sub {
