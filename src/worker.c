@@ -55,6 +55,12 @@ PG_FUNCTION_INFO_V1(orla_perform);
 /* Room for an answer or an error's texts. */
 #define ANSWER_SIZE		(64 * 1024)
 
+/*
+ * More than any caller has to say; shared memory that a stranger's megabytes
+ * take is missing elsewhere.
+ */
+#define ARGS_MAX		(4 * 1024 * 1024)
+
 /* How long a caller waits for a free worker slot, and how often it looks. */
 #define SLOT_WAIT_MS	3000
 #define SLOT_RETRY_MS	10
@@ -110,9 +116,15 @@ make_call(const char *operation, const Jsonb *args)
 {
 	Size		args_size = VARSIZE(args);
 	Size		data_size = Max(args_size, ANSWER_SIZE);
-	dsm_segment *segment = dsm_create(offsetof(Call, data) + data_size, 0);
-	Call	   *call = dsm_segment_address(segment);
+	dsm_segment *segment;
+	Call	   *call;
 
+	if (args_size > ARGS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments are too large")));
+	segment = dsm_create(offsetof(Call, data) + data_size, 0);
+	call = dsm_segment_address(segment);
 	pg_atomic_init_u32(&call->state, CALL_WAITING);
 	call->database = MyDatabaseId;
 	call->caller = MyProc;
@@ -200,10 +212,15 @@ wait_for_answer(Call *call, BackgroundWorkerHandle *handle)
 	pg_read_barrier();
 }
 
-/* The caller's own limits are its own fault; everything of ours is 503. */
+/*
+ * The caller's own limits are its own fault; everything of ours is 503.  Not
+ * as class 53, which HTTP layers take for a lost server.
+ */
 static int
 sqlstate_for_caller(int sqlstate)
 {
+	if (ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INSUFFICIENT_RESOURCES)
+		return ERRCODE_ORLA_UNAVAILABLE;
 	switch (sqlstate)
 	{
 		case ERRCODE_LOCK_NOT_AVAILABLE:
