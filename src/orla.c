@@ -8,6 +8,7 @@
 #include "utils/guc.h"
 
 #include "analyst.h"
+#include "checks.h"
 #include "fence.h"
 #include "settings.h"
 #include "tenant.h"
@@ -22,6 +23,7 @@ _PG_init(void)
 	orla_settings_init();
 	orla_tenant_init();
 	orla_analyst_init();
+	orla_checks_init();
 	orla_fence_init();
 	MarkGUCPrefixReserved("orla");
 }
