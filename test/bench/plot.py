@@ -109,7 +109,7 @@ def dot_row(drawing, scale, name, dots, goal, right):
         drawing.text(scale.stop + 1, y + 4, '›', 'off')
     drawing.text(WIDTH - 104, y + 4, right, 'end')
     if goal:
-        drawing.text(WIDTH - 24, y + 4, f'goal ≤ {goal:g}', 'small end')
+        drawing.text(WIDTH - 24, y + 4, f'goal ≤ {goal:.2f}' if goal < 2 else f'goal ≤ {goal:g}', 'small end')
     drawing.y += ROW
 
 
@@ -120,10 +120,10 @@ def draw_shapes(drawing, results):
                  f"{sizes['tenants']:,} tenants. Medians; pale: the middle half of all blocks. Green: goal, at most.")
     drawing.y += 6
     legend(drawing, [(CLASS[way], MEANING[way]) for way in WAYS if way != HAND])
-    scale = Scale(0.85, 2.0, LEFT, WIDTH - RIGHT)
+    scale = Scale(0.7, 2.0, LEFT, WIDTH - RIGHT)
     pairs = results.of_one_tenant + results.of_an_analyst
     bottom = drawing.y + ROW * len(pairs)
-    axis(drawing, scale, (0.9, 1.2, 1.4, 1.6, 1.8, 2.0), bottom, lambda tick: f'{tick:.1f}')
+    axis(drawing, scale, (0.8, 1.2, 1.4, 1.6, 1.8, 2.0), bottom, lambda tick: f'{tick:.1f}')
     drawing.line(scale(1), drawing.y, scale(1), bottom, 'one')
     drawing.text(scale(1), bottom + 16, '1.0', 'middle')
     for shape, measured in pairs:

@@ -5,6 +5,7 @@ is not measured: time is the backend's, as the kernel accounts for it.
 """
 import ctypes
 import ctypes.util
+import os
 import time
 
 _pq = ctypes.CDLL(ctypes.util.find_library('pq') or 'libpq.so.5')
@@ -29,15 +30,23 @@ class Connection:
         self.conn = _pq.PQconnectdb(options.encode())
         if _pq.PQstatus(self.conn) != 0:
             raise RuntimeError(_pq.PQerrorMessage(self.conn).decode())
+        pid = _pq.PQbackendPID(self.conn)
+        self.stat = os.open(f'/proc/{pid}/stat', os.O_RDONLY)
         # The clock of another process (clock_getcpuclockid(3)).
-        self.clock = ~_pq.PQbackendPID(self.conn) << 3 | 2
-        self.cpu()
+        self.clock = ~pid << 3 | 2
 
     def close(self):
+        os.close(self.stat)
         _pq.PQfinish(self.conn)
 
     def cpu(self):
-        """Nanoseconds that the backend has run since it began."""
+        """Nanoseconds that the backend has run since it began.
+
+        The clock is put right when the process goes to sleep, which is a
+        moment after its answer has arrived.
+        """
+        while os.pread(self.stat, 200, 0).rpartition(b') ')[2][:1] != b'S':
+            time.sleep(0.00002)
         return time.clock_gettime_ns(self.clock)
 
     def _done(self, result):
