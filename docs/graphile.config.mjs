@@ -5,6 +5,9 @@
 import { GraphQLError, getOperationAST } from 'graphql';
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { makePgService } from 'postgraphile/adaptors/pg';
+import { isSafeError } from 'postgraphile/grafast';
+import { withPgClientFromPgService } from 'postgraphile/@dataplan/pg';
+import { makeIntrospectionQuery, parseIntrospectionResults } from 'postgraphile/graphile-build-pg/pg-introspection';
 import { jsonPgSmartTags } from 'postgraphile/utils';
 
 /** The token of "Authorization: Bearer …"; undefined without one. */
@@ -36,18 +39,81 @@ function settingsOf({ headers }, { document, operationName }) {
 }
 
 // Errors of the caller's, by SQLSTATE; all others are the server's own affair.
-const STATUS = { 25006: 405, 28000: 401, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503 };
+const STATUS = {
+  25006: 405, 28000: 403, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503,
+};
 
-/** What a client sees: a message and a status, no detail, no hint, no SQL. */
-function maskError(error) {
-  const { originalError: cause } = error;
-  if (cause == null) return error;
+function statusOf(cause, anonymous) {
   const state = cause.code ?? '';
-  const status = STATUS[state] ?? (/^2[23]/.test(state) ? 400 : 500);
-  return new GraphQLError(status === 500 ? 'internal error' : cause.message, {
-    nodes: error.nodes, path: error.path, extensions: { code: state, status },
-  });
+  // What nobody may, somebody may: whoever has no token is told to sign in.
+  if (state === '42501' && anonymous) return 401;
+  // A row that is not there, or not the caller's: no SQLSTATE, the layer says so.
+  if (state === '' && /^No values were (updated|deleted) /.test(cause.message)) return 404;
+  return STATUS[state] ?? (isSafeError(cause) || /^2[23]/.test(state) ? 400 : 500);
 }
+
+/** What a client sees: a message and a status, no detail, no hint, no SQL, none of its values. */
+function maskError(error) {
+  const { originalError: cause, nodes, path, extensions: { anonymous } } = error;
+  const say = (message, extensions) => new GraphQLError(message, { nodes, path, extensions });
+  // Not executed at all: malformed, or not of this schema.
+  if (path === undefined) return say(error.message.replace(/ got invalid value .*?; /s, ' got an invalid value; '), { status: 400 });
+  const status = cause == null ? 500 : statusOf(cause, anonymous === true);
+  const code = cause?.code === undefined ? {} : { code: cause.code };
+  if (status === 404) return say('there is no such row', { status });
+  if (status !== 500) return say(cause.message, { ...code, status });
+  console.error(`internal error at ${path.join('.')}: ${code.code ?? ''} ${(cause ?? error).message}`);
+  return say('internal error', { ...code, status });
+}
+
+// maskError sees the error alone; this tells it who asked.
+const whoAsked = {
+  name: 'OrlaWhoAskedPlugin',
+  version: '1.0.0',
+  grafast: {
+    middleware: {
+      async execute(next, { args }) {
+        const result = await next();
+        if (args.contextValue.pgSettings.role === 'orla_anon') {
+          for (const error of result.errors ?? []) error.extensions.anonymous = true;
+        }
+        return result;
+      },
+    },
+  },
+};
+
+/** The catalogue as PostGraphile reads it, orla's objects not marked as an extension's. */
+async function catalogue(service) {
+  const { rows: [{ introspection }] } = await withPgClientFromPgService(service, null,
+    (client) => client.query({ text: makeIntrospectionQuery() }));
+  const raw = JSON.parse(introspection);
+  const orla = raw.extensions.find(({ extname }) => extname === 'orla');
+  if (orla === undefined) throw new Error('the database has no extension orla');
+  raw.depends = raw.depends.filter(({ deptype, refobjid }) => deptype !== 'e' || refobjid !== orla._id);
+  return parseIntrospectionResults(JSON.stringify(raw));
+}
+
+// PostGraphile leaves out whatever came with an extension, and here that is the
+// API. So what it read is replaced, in place, before anything is made of it.
+const extension = {
+  name: 'OrlaExtensionPlugin',
+  version: '1.0.0',
+  gather: {
+    hooks: {
+      async pgIntrospection_introspection({ resolvedPreset }, { introspection, serviceName }) {
+        const service = resolvedPreset.pgServices.find(({ name }) => name === serviceName);
+        for (const [name, value] of Object.entries(await catalogue(service))) {
+          if (!Array.isArray(value)) introspection[name] = value;
+          else {
+            introspection[name].length = 0;
+            for (const entity of value) introspection[name].push(entity);
+          }
+        }
+      },
+    },
+  },
+};
 
 // Views have no keys of their own. Within a tenant the id is one: user_id is
 // in every key and every request has one tenant, so nobody has to say it.
@@ -76,9 +142,10 @@ const tags = jsonPgSmartTags({
 
 export default {
   extends: [PostGraphileAmberPreset],
-  plugins: [tags],
-  pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'] })],
+  plugins: [extension, tags, whoAsked],
+  pgServices: [makePgService({ connectionString: process.env.DATABASE_URL, schemas: ['orla_api'], pubsub: false })],
   gather: { installWatchFixtures: false },
+  schema: { dontSwallowErrors: true },
   grafast: {
     explain: false,
     context: ({ node }, args) => ({ pgSettings: settingsOf(node.req, args) }),

@@ -5,14 +5,14 @@
  * For sessions under the fence, that is those whose current or login role is
  * a member of one of orla's roles and not exempt from row security:
  *
- * - EXPLAIN shows no costs and no row estimates, and refuses ANALYZE: both
- *   count rows of other tenants;
+ * - EXPLAIN shows no costs, no row estimates and no buffers, and refuses
+ *   ANALYZE: they count what is other tenants';
  * - debug_print_plan is refused where the session would be shown the plan;
  * - cursors WITH HOLD are refused: they outlive the transaction, and with it
  *   the tenant whose rows they hold;
- * - LOCK TABLE in the modes that shut other tenants out is refused, and so are
- *   settings and passwords of roles that several people share: they would
- *   reach whoever comes next.
+ * - locks that shut other tenants out are refused (fence_locks.c);
+ * - settings, passwords and default privileges of roles that several people
+ *   share are refused: they would reach whoever comes next.
  *
  * For everybody: dropping a table of orla that has rows in it is refused,
  * whatever statement it comes from (DROP EXTENSION, DROP EXTENSION pgcrypto
@@ -45,13 +45,18 @@
 
 #include "compat.h"
 #include "fence.h"
+#include "fence_locks.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_guard_drop);
+PG_FUNCTION_INFO_V1(orla_preloaded);
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 static planner_hook_type previous_planner = NULL;
 static object_access_hook_type previous_object_access = NULL;
+
+/* Did the server itself load us, for all sessions of all databases? */
+static bool preloaded = false;
 
 /* Roles whose members are under the fence. */
 static const char *const fenced_roles[] = {
@@ -122,6 +127,8 @@ explain_without_counts(PlannedStmt *pstmt)
 
 	stmt->options = lappend(stmt->options,
 							makeDefElem("costs", (Node *) makeBoolean(false), -1));
+	stmt->options = lappend(stmt->options,
+							makeDefElem("buffers", (Node *) makeBoolean(false), -1));
 	return copy;
 }
 
@@ -134,30 +141,6 @@ refuse_holdable_cursor(const DeclareCursorStmt *stmt)
 				 errmsg("permission denied for a cursor WITH HOLD"),
 				 errdetail("It would keep rows of this tenant beyond the end of the transaction."),
 				 errhint("Use the cursor inside one transaction.")));
-}
-
-/*
- * Who may update a row may lock the whole table against everybody (LOCK TABLE
- * asks for no more); only its owner should.
- */
-static void
-refuse_lock(const LockStmt *stmt)
-{
-	ListCell   *lc;
-
-	if (stmt->mode <= RowExclusiveLock)
-		return;
-	foreach(lc, stmt->relations)
-	{
-		Oid			table = RangeVarGetRelid(lfirst_node(RangeVar, lc), NoLock, true);
-
-		if (OidIsValid(table) && !orla_owns_table(table, GetUserId()))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for LOCK TABLE in this mode"),
-					 errdetail("It would shut other tenants out."),
-					 errhint("Lock rows with SELECT … FOR UPDATE.")));
-	}
 }
 
 /*
@@ -183,6 +166,32 @@ refuse_shared_role(const RoleSpec *spec)
 				 errhint("Use SET inside the transaction, or ask an operator.")));
 }
 
+/* Without FOR ROLE they are those of the current role. */
+static void
+refuse_default_privileges(const AlterDefaultPrivilegesStmt *stmt)
+{
+	ListCell   *option;
+	ListCell   *role;
+	bool		named = false;
+
+	foreach(option, stmt->options)
+	{
+		DefElem    *element = lfirst_node(DefElem, option);
+
+		if (strcmp(element->defname, "roles") != 0)
+			continue;
+		named = true;
+		foreach(role, (List *) element->arg)
+			refuse_shared_role(lfirst_node(RoleSpec, role));
+	}
+	if (!named)
+	{
+		RoleSpec	current = {T_RoleSpec, ROLESPEC_CURRENT_USER, NULL, -1};
+
+		refuse_shared_role(&current);
+	}
+}
+
 /* Checks a statement under the fence; returns what is to be executed. */
 static PlannedStmt *
 fenced_statement(PlannedStmt *pstmt)
@@ -196,16 +205,17 @@ fenced_statement(PlannedStmt *pstmt)
 		case T_DeclareCursorStmt:
 			refuse_holdable_cursor(castNode(DeclareCursorStmt, stmt));
 			break;
-		case T_LockStmt:
-			refuse_lock(castNode(LockStmt, stmt));
-			break;
 		case T_AlterRoleStmt:
 			refuse_shared_role(castNode(AlterRoleStmt, stmt)->role);
 			break;
 		case T_AlterRoleSetStmt:
 			refuse_shared_role(castNode(AlterRoleSetStmt, stmt)->role);
 			break;
+		case T_AlterDefaultPrivilegesStmt:
+			refuse_default_privileges(castNode(AlterDefaultPrivilegesStmt, stmt));
+			break;
 		default:
+			orla_refuse_locks(stmt);
 			break;
 	}
 	return pstmt;
@@ -216,8 +226,8 @@ static bool
 concerns_fence(const Node *stmt)
 {
 	return IsA(stmt, ExplainStmt) || IsA(stmt, DeclareCursorStmt) ||
-		IsA(stmt, LockStmt) || IsA(stmt, AlterRoleStmt) ||
-		IsA(stmt, AlterRoleSetStmt);
+		IsA(stmt, AlterRoleStmt) || IsA(stmt, AlterRoleSetStmt) ||
+		IsA(stmt, AlterDefaultPrivilegesStmt) || orla_locks_first(stmt);
 }
 
 static void
@@ -338,6 +348,7 @@ fence_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 void
 orla_fence_init(void)
 {
+	preloaded = process_shared_preload_libraries_in_progress;
 	previous_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = fence_process_utility;
 	previous_planner = planner_hook;
@@ -359,4 +370,14 @@ orla_guard_drop(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("orla.guard_drop() can only be called as an event trigger")));
 	PG_RETURN_NULL();
+}
+
+/*
+ * orla.preloaded() → boolean: shared_preload_libraries itself is hidden from
+ * operators
+ */
+Datum
+orla_preloaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(preloaded);
 }

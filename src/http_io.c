@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -160,40 +161,53 @@ orla_http_give_body(char *room, size_t size, size_t n, void *arg)
 	if (len > 0)
 		memcpy(room, transfer->body + transfer->body_sent, len);
 	transfer->body_sent += len;
-	transfer->body_read = len == 0;
+	transfer->body_read = transfer->body_sent == transfer->body_len;
 	return len;
 }
 
 /*
- * A mail server's reply.  Only its codes are kept: a server may repeat what it
- * was sent.  After the reply that decides, nothing more is to be read: the
- * library says QUIT and would wait for an answer, and everybody with it.
+ * Does a mail server's reply end the matter?  Not a refused EHLO, after which
+ * HELO is tried, nor a refused way of signing in, after which the next one is.
+ */
+static bool
+is_decisive(const OrlaHttpTransfer *transfer, int code)
+{
+	if (transfer->body_read)
+		return true;
+	if (code < 400 || transfer->replies == 2)
+		return false;
+	return transfer->signed_in || code < 500 || code > 504 ||
+		(transfer->replies == 3 && transfer->starttls);
+}
+
+/*
+ * A line of a mail server's reply.  Only its codes are kept, such as "550
+ * 5.1.1": a server may repeat what it was sent.  After the reply that decides,
+ * nothing more is to be read: the library says QUIT and would wait for an
+ * answer, and everybody with it.
  */
 static void
 take_reply(OrlaHttpTransfer *transfer, const char *line, size_t len)
 {
-	char	   *reply = transfer->reply;
 	size_t		i;
-	int			code;
 
-	if (len < 4 || strspn(line, "0123456789") < 3 || line[3] == '-')
+	if (len < 4 || line[0] < '2' || line[0] > '5' || !isdigit((unsigned char) line[1]) ||
+		!isdigit((unsigned char) line[2]) || line[3] == '-')
 		return;
-	transfer->replies++;
-	code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 	for (i = 0; i < len && i < sizeof(transfer->reply) - 1; i++)
 	{
-		/* "550 5.1.1", and no word of the text */
-		if (!(line[i] >= '0' && line[i] <= '9') && line[i] != '.' && (line[i] != ' ' || i != 3))
+		if (i != 3 && !isdigit((unsigned char) line[i]) && line[i] != '.')
 			break;
-		reply[i] = line[i];
+		transfer->reply[i] = line[i];
 	}
-	if (i < 9 || strncmp(reply + 4 + 1, ".", 1) != 0)
+	if (i < 9 || line[5] != '.')
 		i = 3;
-	reply[i] = '\0';
-
-	if (transfer->body_read || (transfer->replies == 1 && code >= 400) ||
-		(transfer->replies > 2 && (code == 421 || (code >= 450 && code <= 452) ||
-								   (code >= 550 && code <= 554))))
+	transfer->reply[i] = '\0';
+	transfer->replies++;
+	transfer->reply_code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+	if (transfer->reply_code == 235)
+		transfer->signed_in = true;
+	if (is_decisive(transfer, transfer->reply_code))
 		(void) shutdown(transfer->socket, SHUT_RD);
 }
 

@@ -31,6 +31,7 @@
 PG_FUNCTION_INFO_V1(orla_hash_password);
 PG_FUNCTION_INFO_V1(orla_verify_password);
 PG_FUNCTION_INFO_V1(orla_password_needs_rehash);
+PG_FUNCTION_INFO_V1(orla_configured_password_costs);
 PG_FUNCTION_INFO_V1(orla_check_bcrypt);
 
 /*
@@ -222,6 +223,19 @@ orla_password_needs_rehash(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(orla_argon2id_needs_rehash(hash, orla_password_memory,
 											  configured_passes(), LANES));
+}
+
+/*
+ * orla.configured_password_costs() → text: what new hashes begin with, up to
+ * their salt
+ */
+Datum
+orla_configured_password_costs(PG_FUNCTION_ARGS)
+{
+	char	   *costs = psprintf("$argon2id$v=19$m=%d,t=%d,p=%d",
+								 orla_password_memory, configured_passes(), LANES);
+
+	PG_RETURN_TEXT_P(cstring_to_text(costs));
 }
 
 /* ---- bcrypt ------------------------------------------------------------- */

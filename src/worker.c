@@ -40,6 +40,9 @@
 #define LOOK_EVERY_MS		2000
 #define HOUSEKEEPING_EVERY_MS	60000
 
+/* While it waits for a lock, everybody waits for it. */
+#define LOCK_TIMEOUT		"500ms"
+
 static OrlaWorkerSlot *slot = NULL;
 static OrlaHttpEngine *engine = NULL;
 
@@ -111,6 +114,7 @@ publish_status(void)
 	}
 	LWLockRelease(orla_shared->lock);
 	memset(counters, 0, sizeof(*counters));
+	(void) pgstat_report_stat(false);
 }
 
 /* ---- calls -------------------------------------------------------------- */
@@ -208,7 +212,7 @@ do_due_work(void)
 
 	if (!extension_is_here && now >= look_at)
 	{
-		extension_is_here = orla_operation_settle_in();
+		extension_is_here = orla_operation_settle_in(LOCK_TIMEOUT);
 		look_at = TimestampTzPlusMilliseconds(now, LOOK_EVERY_MS);
 		if (extension_is_here)
 		{

@@ -30,6 +30,8 @@
 #define SLOT_WAIT_MS	3000
 #define SLOT_RETRY_MS	10
 
+#define LOCK_TIMEOUT	"2s"
+
 /* ---- the caller's side -------------------------------------------------- */
 
 static void
@@ -144,7 +146,7 @@ orla_once_main(Datum arg)
 	args = orla_call_take_args(call);
 
 	BackgroundWorkerInitializeConnectionByOid(call->database, InvalidOid, 0);
-	if (!orla_operation_settle_in())
+	if (!orla_operation_settle_in(LOCK_TIMEOUT))
 		proc_exit(0);			/* the caller sees that we ended */
 
 	pgstat_report_activity(STATE_RUNNING, call->operation);

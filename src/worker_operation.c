@@ -19,13 +19,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "tenant.h"
 #include "worker_operation.h"
-
-/*
- * The process must not wait for a lock that its own caller holds: that
- * deadlock no detector sees.
- */
-#define LOCK_TIMEOUT	"2s"
 
 static void
 set_setting(const char *name, const char *value)
@@ -38,9 +33,9 @@ set_setting(const char *name, const char *value)
  * durable, row security on, waiting bounded, and nothing printed.
  */
 static void
-set_settings(void)
+set_settings(const char *lock_timeout)
 {
-	set_setting("lock_timeout", LOCK_TIMEOUT);
+	set_setting("lock_timeout", lock_timeout);
 	set_setting("search_path", "pg_catalog, pg_temp");
 	set_setting("row_security", "on");
 	set_setting("default_transaction_isolation", "read committed");
@@ -54,12 +49,13 @@ set_settings(void)
 }
 
 bool
-orla_operation_settle_in(void)
+orla_operation_settle_in(const char *lock_timeout)
 {
 	Oid			service;
 	bool		here;
 
-	set_settings();
+	set_settings(lock_timeout);
+	orla_tenant_in_worker();
 	StartTransactionCommand();
 	here = OidIsValid(get_extension_oid("orla", true));
 	service = here ? get_role_oid("orla_service", false) : InvalidOid;
@@ -115,6 +111,7 @@ orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
 	*error = NULL;
 	PG_TRY();
 	{
+		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		rows = run_query(sql, type, value, keep);

@@ -15,8 +15,11 @@
  * After the process has connected without a user: from here on it is
  * orla_service, under the fence like anybody, with settings of its own.  False
  * where the extension is not in this database (yet); nothing may be run then.
+ *
+ * lock_timeout, as the setting takes it: the process must not wait for long for
+ * a lock that its own caller holds, since that deadlock no detector sees.
  */
-extern bool orla_operation_settle_in(void);
+extern bool orla_operation_settle_in(const char *lock_timeout);
 
 /*
  * The jsonb values that a query with one argument returns.  They are copied to

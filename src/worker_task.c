@@ -227,6 +227,17 @@ start_request(Task *task, OrlaStep *step)
 	orla_task_counters.requests++;
 }
 
+/* The operation runs when the tasks are advanced, not while others look on. */
+static void
+run_later(Task *task, OrlaStep *step)
+{
+	if (task->key == NULL)
+		task->key = step->key;
+	task->next = step->next;
+	task->continuation = step->args;
+	dlist_push_tail(&advancing, &task->node);
+}
+
 static bool
 is_in_flight(const char *key)
 {
@@ -280,6 +291,10 @@ take_step(Task *task, const char *operation, Jsonb *result)
 		case ORLA_STEP_HTTP:
 			wipe_jsonb(result);
 			start_request(task, &step);
+			break;
+		case ORLA_STEP_RUN:
+			run_later(task, &step);
+			wipe_jsonb(result);
 			break;
 		case ORLA_STEP_WAIT:
 			wait_for_key(task, &step);
@@ -354,14 +369,18 @@ orla_tasks_advance(void)
 		MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
 		dlist_delete(&task->node);
-		wipe_jsonb(task->continuation);
-		task->continuation = orla_step_continue(task->state, task->response);
+		if (task->response != NULL)
+		{
+			wipe_jsonb(task->continuation);
+			task->continuation = orla_step_continue(task->state, task->response);
+		}
 		MemoryContextSwitchTo(caller);
 		wipe_jsonb(task->state);
 		wipe_jsonb(task->response);
 		task->state = task->response = NULL;
 		run_step(task, task->next, task->continuation);
 		n++;
+		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
 }

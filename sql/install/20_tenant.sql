@@ -41,6 +41,15 @@ GRANT EXECUTE ON FUNCTION orla.authenticate(text)
 COMMENT ON FUNCTION orla.authenticate(text) IS
     'Proves an access token and binds its tenant until the transaction ends; error PT401 for a token that is not good. Pass the token as a parameter: a literal ends up in logs.';
 
+CREATE FUNCTION orla.work_as(tenant uuid)
+    RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_work_as';
+REVOKE ALL ON FUNCTION orla.work_as(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.work_as(uuid) TO orla_service;
+COMMENT ON FUNCTION orla.work_as(uuid) IS
+    'Binds a tenant for the transaction in orla''s own processes, which do the jobs; error 42501 in every session.';
+
 -- The event trigger that uses it is made last, in 89_guard.sql.
 CREATE FUNCTION orla.guard_drop()
     RETURNS event_trigger

@@ -28,6 +28,25 @@ GRANT EXECUTE ON FUNCTION orla.password_needs_rehash(text) TO orla_service;
 COMMENT ON FUNCTION orla.password_needs_rehash(text) IS
     'Whether a hash was made with other costs than those configured, or in another way.';
 
+CREATE FUNCTION orla.configured_password_costs()
+    RETURNS text
+    LANGUAGE C STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'orla_configured_password_costs';
+REVOKE ALL ON FUNCTION orla.configured_password_costs() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.configured_password_costs() TO orla_service;
+COMMENT ON FUNCTION orla.configured_password_costs() IS
+    'Algorithm and costs of new hashes, as orla.password_costs() tells them.';
+
+-- No SET clause: an index on orla.users is made over it.
+CREATE FUNCTION orla.password_costs(hash text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN coalesce(substring(hash FROM '^\$(?:argon2id\$v=[0-9]+\$m=[0-9]+,t=[0-9]+,p=[0-9]+|2[aby]\$[0-9]+)'), '');
+REVOKE ALL ON FUNCTION orla.password_costs(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.password_costs(text) TO orla_service;
+COMMENT ON FUNCTION orla.password_costs(text) IS
+    'Algorithm and costs of a hash: how it begins, up to its salt. Empty for what is no hash.';
+
 -- pgcrypto's crypt() by its identity, not its name: pgcrypto may lie in any
 -- schema and may be moved to another.
 DO $$

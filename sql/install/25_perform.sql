@@ -26,3 +26,12 @@ REVOKE ALL ON FUNCTION orla.consult(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.consult(text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.consult(text, jsonb) IS
     'As orla.perform(), in a read-only transaction as well: for what changes nothing that the caller could ask for, such as keeping a token fresh.';
+
+CREATE FUNCTION orla.worker_state(OUT pid int, OUT ready boolean, OUT started_at timestamptz, OUT queued int, OUT in_flight int,
+                                  OUT calls bigint, OUT requests bigint, OUT failures bigint, OUT last_error text, OUT last_error_at timestamptz)
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'orla_worker_state';
+REVOKE ALL ON FUNCTION orla.worker_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.worker_state() TO orla_admin, orla_service;
+COMMENT ON FUNCTION orla.worker_state() IS
+    'The worker of this database, for orla.worker_status; nothing but NULL where there is none.';

@@ -45,7 +45,7 @@ CREATE TABLE orla.users (
 ALTER TABLE orla.users OWNER TO orla_service;
 COMMENT ON TABLE orla.users IS 'accounts; a user is a tenant';
 COMMENT ON COLUMN orla.users.id IS 'the tenant; sub of access tokens, user_id of every content row';
-COMMENT ON COLUMN orla.users.email IS 'lower-case address, proven by mail before the row exists';
+COMMENT ON COLUMN orla.users.email IS 'lower-case address; but for imported accounts, proven by mail before the row exists';
 COMMENT ON COLUMN orla.users.password_hash IS 'Argon2id; bcrypt only until the next sign-in of an imported account';
 COMMENT ON COLUMN orla.users.role IS 'the application''s role, app_role in access tokens; not a database role';
 COMMENT ON COLUMN orla.users.plan IS 'what the account has subscribed to';
@@ -54,12 +54,15 @@ COMMENT ON COLUMN orla.users.email_verified IS 'false only for imported accounts
 COMMENT ON COLUMN orla.users.failed_login_attempts IS 'as imported; orla.sign_in_attempts counts per address and origin';
 COMMENT ON COLUMN orla.users.is_locked IS 'as imported; an operator''s lock is is_active = false';
 COMMENT ON COLUMN orla.users.locked_until IS 'as imported';
-COMMENT ON COLUMN orla.users.verification_token IS 'SHA-256 (hex) of the token of an imported account; new ones wait in orla.pending_registrations';
+COMMENT ON COLUMN orla.users.verification_token IS 'SHA-256 (hex) of the token mailed to an imported account; new ones wait in orla.pending_registrations';
 COMMENT ON COLUMN orla.users.verification_token_expires IS 'when verification_token stops to count';
 COMMENT ON COLUMN orla.users.reset_token IS 'SHA-256 (hex) of the token that was mailed, never the token';
 COMMENT ON COLUMN orla.users.reset_token_expires IS 'when reset_token stops to count';
 COMMENT ON COLUMN orla.users.password_changed_at IS 'when the password was last set';
 COMMENT ON COLUMN orla.users.stripe_customer_id IS 'billing, as imported, like the columns that follow; orla does not use them';
+
+-- The first and the last entry tell whether all hashes cost the same.
+CREATE INDEX users_password_costs ON orla.users (orla.password_costs(password_hash) COLLATE "C");
 
 ALTER TABLE orla.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.users FORCE ROW LEVEL SECURITY;
@@ -76,7 +79,9 @@ CREATE POLICY users_admin ON orla.users
 
 REVOKE ALL ON TABLE orla.users FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.users TO orla_service;
-GRANT SELECT (id, name, email, organization_name, role, plan, email_verified,
+-- Not email: asking for a value of a unique column finds its row by the index,
+-- and counters tell whether there was one.  orla_api.me() has it.
+GRANT SELECT (id, name, organization_name, role, plan, email_verified,
               created_at, timezone, profile_image_url)
     ON TABLE orla.users TO orla_user;
 -- An operator finds an account and its state; no hash, no token, no billing.

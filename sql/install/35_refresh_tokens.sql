@@ -24,7 +24,7 @@ ALTER TABLE orla.refresh_tokens OWNER TO orla_service;
 COMMENT ON TABLE orla.refresh_tokens IS 'refresh tokens, as hashes; a session''s tokens are one family';
 COMMENT ON COLUMN orla.refresh_tokens.token_hash IS 'SHA-256 (hex) of the token';
 COMMENT ON COLUMN orla.refresh_tokens.parent_id IS 'the token whose rotation made this one; NULL for the first of a session';
-COMMENT ON COLUMN orla.refresh_tokens.mac_key_id IS 'the key that this token''s child was derived with';
+COMMENT ON COLUMN orla.refresh_tokens.mac_key_id IS 'the key that this token''s child was derived with; NULL until there is one';
 COMMENT ON COLUMN orla.refresh_tokens.rotated_at IS 'first use; a use after the grace period that follows is reuse';
 COMMENT ON COLUMN orla.refresh_tokens.is_revoked IS 'true once the family was revoked';
 CREATE INDEX refresh_tokens_session ON orla.refresh_tokens (user_id, session_id);

@@ -8,6 +8,7 @@ CREATE TABLE orla.outbox (
     template        text        NOT NULL CHECK (octet_length(template) <= 100),
     name            text        CHECK (octet_length(name) <= 2000),
     sealed_token    bytea,
+    origin_digest   bytea       CHECK (octet_length(origin_digest) = 32),
     created_at      timestamptz NOT NULL DEFAULT now(),
     sent_at         timestamptz,
     attempts        int         NOT NULL DEFAULT 0,
@@ -21,7 +22,9 @@ COMMENT ON COLUMN orla.outbox.user_id IS 'the account it concerns; NULL while th
 COMMENT ON COLUMN orla.outbox.template IS 'which text orla.render_mail() fills in';
 COMMENT ON COLUMN orla.outbox.name IS 'how the mail addresses its reader';
 COMMENT ON COLUMN orla.outbox.sealed_token IS 'the token of the link, sealed; NULL once sent';
+COMMENT ON COLUMN orla.outbox.origin_digest IS 'keyed digest of where it was asked for; NULL for what nobody asked for';
 COMMENT ON COLUMN orla.outbox.next_attempt_at IS 'not before';
+CREATE INDEX outbox_address ON orla.outbox (to_address, created_at);
 CREATE INDEX outbox_user ON orla.outbox (user_id, created_at);
 CREATE INDEX outbox_waiting ON orla.outbox (next_attempt_at) WHERE sent_at IS NULL;
 

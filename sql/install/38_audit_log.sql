@@ -1,7 +1,7 @@
--- What happened, written by the functions that did it.  Nobody may change a
--- row: its owner may add rows and, for maintenance, delete old ones; the one
--- column that it may update is the one that a foreign key empties when an
--- account goes.
+-- What happened, written by the functions that did it.  Nobody may change or
+-- delete a row: its owner may add rows, and the one column that it may update is
+-- the one that a foreign key empties when an account goes.  Old rows go by
+-- orla.audit_prune(), which is a superuser's.
 CREATE TABLE orla.audit_log (
     id              uuid        NOT NULL DEFAULT gen_random_uuid(),
     user_id         uuid        REFERENCES orla.users (id) ON DELETE SET NULL,
@@ -22,12 +22,12 @@ CREATE TABLE orla.audit_log (
 ALTER TABLE orla.audit_log OWNER TO orla_service;
 COMMENT ON TABLE orla.audit_log IS 'audit trail, append-only; never a secret in it';
 COMMENT ON COLUMN orla.audit_log.user_id IS 'whom it concerns; emptied when the account is deleted';
-COMMENT ON COLUMN orla.audit_log.ip_address IS 'rows that were imported only; new rows keep it in sealed_personal';
-COMMENT ON COLUMN orla.audit_log.user_agent IS 'rows that were imported only; new rows keep it in sealed_personal';
+COMMENT ON COLUMN orla.audit_log.ip_address IS 'imported rows of no account only; others have it in sealed_personal';
+COMMENT ON COLUMN orla.audit_log.user_agent IS 'imported rows of no account only; others have it in sealed_personal';
 COMMENT ON COLUMN orla.audit_log.metadata IS 'facts that name no person';
 COMMENT ON COLUMN orla.audit_log.subject_digest IS 'keyed digest of the tenant, part of mac, so that emptying user_id breaks nothing';
-COMMENT ON COLUMN orla.audit_log.sealed_personal IS 'client address, user agent and e-mail, sealed with the tenant''s key: unreadable once the account is deleted';
-COMMENT ON COLUMN orla.audit_log.mac IS 'keyed digest of the row; NULL only for rows that were imported';
+COMMENT ON COLUMN orla.audit_log.sealed_personal IS 'client address and user agent, sealed with the tenant''s key: unreadable once the account is deleted';
+COMMENT ON COLUMN orla.audit_log.mac IS 'keyed digest of the row; NULL only for imported rows, until orla.audit_adopt()';
 COMMENT ON COLUMN orla.audit_log.mac_key_id IS 'the key of mac';
 CREATE INDEX audit_log_user ON orla.audit_log (user_id, created_at);
 CREATE INDEX audit_log_created_at ON orla.audit_log (created_at);
@@ -45,7 +45,7 @@ CREATE POLICY audit_log_tenant_only ON orla.audit_log
     USING (user_id = orla.current_tenant()) WITH CHECK (user_id = orla.current_tenant());
 
 REVOKE ALL ON TABLE orla.audit_log FROM PUBLIC, orla_service;
-GRANT SELECT, INSERT, DELETE ON TABLE orla.audit_log TO orla_service;
+GRANT SELECT, INSERT ON TABLE orla.audit_log TO orla_service;
 GRANT UPDATE (user_id) ON TABLE orla.audit_log TO orla_service;
 GRANT SELECT (id, user_id, event_type, event_status, error_message, metadata, created_at)
     ON TABLE orla.audit_log TO orla_admin, orla_user, orla_gateway;

@@ -13,6 +13,8 @@ BEGIN
     IF found IS NULL THEN
         INSERT INTO orla.instance (keyring_id) VALUES (orla.open_keyring()::uuid)
         ON CONFLICT DO NOTHING;
+        -- PostgREST may have been up before there was a key to give to it.
+        PERFORM pg_notify('pgrst', 'reload config');
         -- of two that came first, the other's may be the row
         SELECT i.id INTO found FROM orla.instance AS i;
     END IF;

@@ -1,6 +1,8 @@
 -- Mail: put into the outbox with what it reports, its token sealed.
 
-CREATE FUNCTION orla.enqueue_mail(recipient uuid, address text, recipient_name text, template text, token text)
+-- recipient_name is the account's, never what somebody typed who has not proven
+-- the address: a stranger's text would reach people over our name.
+CREATE FUNCTION orla.enqueue_mail(recipient uuid, address text, recipient_name text, template text, token text, origin_digest bytea DEFAULT NULL)
     RETURNS uuid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -8,8 +10,8 @@ AS $$
 DECLARE
     mail uuid := gen_random_uuid();
 BEGIN
-    INSERT INTO orla.outbox (id, user_id, to_address, subject, template, name, sealed_token)
-    VALUES (mail, recipient, address,
+    INSERT INTO orla.outbox (id, user_id, to_address, origin_digest, subject, template, name, sealed_token)
+    VALUES (mail, recipient, address, origin_digest,
             CASE template
                 WHEN 'verify_email' THEN 'Confirm your address'
                 WHEN 'address_taken' THEN 'You already have an account'
@@ -21,10 +23,36 @@ BEGIN
     RETURN mail;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text) TO orla_service;
-COMMENT ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text) IS
-    'Puts a mail into the outbox; its token is sealed for this mail alone.';
+REVOKE ALL ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text, bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text, bytea) TO orla_service;
+COMMENT ON FUNCTION orla.enqueue_mail(uuid, text, text, text, text, bytea) IS
+    'Puts a mail into the outbox; its token is sealed for this mail alone. origin_digest tells who asked for it.';
+
+-- Two budgets in an hour, so that nobody can fill a stranger's mailbox: what one
+-- origin may have sent to an address, and what all together may.  The first
+-- keeps whoever used it up from using up anybody else's; the second takes ten
+-- networks to use up, and a device that the account knows is past it.  The same
+-- whether or not the address has an account.
+CREATE FUNCTION orla.mails_used_up(address text, origin jsonb)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    whence bytea := orla.origin_digest(address, origin);
+    mine   bigint;
+    alls   bigint;
+BEGIN
+    SELECT count(*) FILTER (WHERE o.origin_digest = whence), count(*) INTO mine, alls
+      FROM orla.outbox AS o
+     WHERE o.to_address = address AND o.created_at > now() - interval '1 hour' AND o.origin_digest IS NOT NULL;
+    RETURN mine >= 5 OR alls >= 50 AND orla.known_device(address, origin) IS NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.mails_used_up(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.mails_used_up(text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.mails_used_up(text, jsonb) IS
+    'Whether an address has had the mails of this hour that this origin may ask for.';
 
 CREATE FUNCTION orla.mail_text(template text, recipient_name text, token text)
     RETURNS text
@@ -40,7 +68,7 @@ AS $$
                    E'somebody, probably you, signed up with this address, which has an account already.\nNothing was changed. If you forgot your password, choose a new one at\n\n'
                    || current_setting('orla.public_url') || '/forgot-password'
                WHEN 'no_account' THEN
-                   E'somebody asked for a new password, but there is no account for this address.\nIf it was you, try another address or sign up.'
+                   E'somebody asked for a link to an account of this address, but there is none.\nIf it was you, try another address or sign up.'
                WHEN 'reset_password' THEN
                    format(E'choose a new password with this link:\n\n%s/reset-password?token=%s\n\nIf you did not ask for it, do nothing.',
                           current_setting('orla.public_url'), token)
@@ -82,3 +110,29 @@ REVOKE ALL ON FUNCTION orla.render_mail(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.render_mail(uuid) TO orla_admin;
 COMMENT ON FUNCTION orla.render_mail(uuid) IS
     'The mail as it would be sent, for an operator without a mail server. Leaves an audit row. Errors: P0002 for an unknown id.';
+
+-- SECURITY DEFINER: an operator's program sends the mails and may say so, no
+-- more.
+CREATE FUNCTION orla.record_delivery(mail_id uuid, error text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.outbox AS o
+       SET attempts = o.attempts + 1, last_error = left(error, 1000),
+           sent_at = CASE WHEN error IS NULL THEN coalesce(o.sent_at, now()) ELSE o.sent_at END,
+           sealed_token = CASE WHEN error IS NOT NULL THEN o.sealed_token END,
+           next_attempt_at = now() + least(interval '1 minute' * power(2, o.attempts), interval '6 hours')
+     WHERE o.id = mail_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such mail'
+            USING ERRCODE = 'no_data_found';
+    END IF;
+END
+$$;
+ALTER FUNCTION orla.record_delivery(uuid, text) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla.record_delivery(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.record_delivery(uuid, text) TO orla_admin;
+COMMENT ON FUNCTION orla.record_delivery(uuid, text) IS
+    'To be called by what sends the mails: without an error the mail is sent and its link blanked; with one it waits for another attempt, longer each time. Errors: P0002 for an unknown id.';

@@ -116,6 +116,21 @@ AS $$
        AND EXISTS (SELECT FROM fenced_role r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE'))
 
     UNION ALL
+    -- They count rows that a scan has read and the fence has taken out again:
+    -- by an index on a unique column, whether somebody else has a value.
+    SELECT 'functions pg_stat_get_xact_*',
+           'tenants may see how many rows of others a statement of theirs has read',
+           format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;',
+                  string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text),
+                  (SELECT string_agg(name, ', ' ORDER BY name) FROM fenced_role)),
+           true
+      FROM pg_proc p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND p.proname ~ '^pg_stat_get_xact_(numscans|tuples_returned|tuples_fetched|blocks_fetched|blocks_hit)$'
+       AND EXISTS (SELECT FROM fenced_role r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE'))
+    HAVING count(*) > 0
+
+    UNION ALL
     -- Large objects belong to roles, and tenants share one.
     SELECT p.oid::regprocedure::text,
            'tenants may create large objects, which know no tenant',

@@ -29,7 +29,8 @@ COMMENT ON FUNCTION orla.loads_orla(text) IS
     'Whether a list of libraries has orla in it.';
 
 -- session_preload_libraries as sessions of this database begin with it: the
--- database's own value, else the cluster's.
+-- database's own value, else the cluster's, which is hidden from whoever is
+-- neither superuser nor pg_read_all_settings.
 CREATE FUNCTION orla.session_preload()
     RETURNS text
     LANGUAGE sql STABLE
@@ -41,15 +42,23 @@ AS $$
           WHERE s.setrole = 0
             AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND c LIKE 'session_preload_libraries=%'),
-        (SELECT reset_val FROM pg_settings
-          WHERE name = 'session_preload_libraries'
-            AND source NOT IN ('database', 'user', 'database user', 'client')),
-        '')
+        (SELECT CASE WHEN source IN ('database', 'user', 'database user', 'client') THEN '' ELSE reset_val END
+           FROM pg_settings
+          WHERE name = 'session_preload_libraries'))
 $$;
 REVOKE ALL ON FUNCTION orla.session_preload() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.session_preload() TO orla_admin;
 COMMENT ON FUNCTION orla.session_preload() IS
-    'session_preload_libraries for new sessions of this database.';
+    'session_preload_libraries for new sessions of this database; NULL where that is hidden from the caller.';
+
+CREATE FUNCTION orla.preloaded()
+    RETURNS boolean
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_preloaded';
+REVOKE ALL ON FUNCTION orla.preloaded() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.preloaded() TO orla_admin;
+COMMENT ON FUNCTION orla.preloaded() IS
+    'Whether the server loaded the library for all sessions (shared_preload_libraries, which operators cannot read).';
 
 CREATE FUNCTION orla.findings_server()
     RETURNS TABLE (object text, problem text, remedy text, automatic boolean)
@@ -59,9 +68,7 @@ AS $$
     WITH here AS (
         SELECT d.oid, d.datname, d.datdba, d.datacl FROM pg_database d WHERE d.datname = current_database()
     ), shared AS (
-        -- Hidden from whoever is neither superuser nor pg_read_all_settings.
-        SELECT coalesce((SELECT orla.loads_orla(setting) FROM pg_settings
-                          WHERE name = 'shared_preload_libraries'), false) AS loaded
+        SELECT orla.preloaded() AS loaded
     ), fenced_role AS (
         SELECT r.role, r.role::text AS name FROM orla.fenced_roles() AS r (role)
     )
@@ -84,7 +91,8 @@ AS $$
                           WITH ORDINALITY AS u (l, place))),
            true
       FROM here h, shared s
-     WHERE NOT s.loaded AND NOT orla.loads_orla(orla.session_preload())
+     WHERE NOT s.loaded
+       AND orla.session_preload() IS NOT NULL AND NOT orla.loads_orla(orla.session_preload())
 
     UNION ALL
     SELECT format('role %I', r.rolname),

@@ -6,7 +6,8 @@
 
 -- SECURITY INVOKER; the layer's own settings, the network address without one.
 -- A header that a proxy sets is believed only where orla.client_address_header
--- names it; of several addresses the last is the proxy's own.
+-- names it, and from an HTTP layer's login: whoever types SQL could write any.
+-- Of several addresses the last is the proxy's own.
 CREATE FUNCTION orla.request_origin()
     RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -18,7 +19,7 @@ DECLARE
     header  text := lower(current_setting('orla.client_address_header'));
     whence  text := host(inet_client_addr());
 BEGIN
-    IF header <> '' AND headers ->> header IS NOT NULL THEN
+    IF header <> '' AND headers ->> header IS NOT NULL AND pg_has_role(session_user, 'orla_anon', 'MEMBER') THEN
         whence := btrim(regexp_replace(headers ->> header, '^.*,', ''));
         BEGIN
             whence := host(whence::inet);
@@ -40,7 +41,7 @@ CREATE FUNCTION orla_api.register(name text, email text, password text, organiza
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('register', jsonb_build_object('name', name, 'email', email, 'password', password, 'organization_name', organization_name, 'origin', orla.request_origin()))
+    SELECT orla.perform_alone('register', jsonb_build_object('name', name, 'email', email, 'password', password, 'organization_name', organization_name, 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.register(text, text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.register(text, text, text, text) FROM PUBLIC;
@@ -53,7 +54,7 @@ CREATE FUNCTION orla_api.verify_email(token text, password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('verify_email', jsonb_build_object('token', token, 'password', password, 'origin', orla.request_origin()))
+    SELECT orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'verify_email', 'token', token, 'password', password, 'origin', orla.request_origin())), clock_timestamp())
 $$;
 ALTER FUNCTION orla_api.verify_email(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.verify_email(text, text) FROM PUBLIC;
@@ -67,13 +68,9 @@ CREATE FUNCTION orla_api.login(email text, password text)
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    answer jsonb := orla.perform('login', jsonb_build_object('email', email, 'password', password, 'origin', orla.request_origin()));
-    secure text := CASE WHEN current_setting('orla.public_url') LIKE 'https://%' THEN '; Secure' ELSE '' END;
+    began timestamptz := clock_timestamp();
 BEGIN
-    -- the device is known from now on: an HTTP layer sets the cookie
-    PERFORM set_config('response.headers', jsonb_build_array(jsonb_build_object('Set-Cookie',
-                format('orla_device=%s; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax%s', answer ->> 'device', secure)))::text, true);
-    RETURN answer - 'device';
+    RETURN orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'login', 'email', email, 'password', password, 'origin', orla.request_origin())), began);
 END
 $$;
 ALTER FUNCTION orla_api.login(text, text) OWNER TO orla_service;
@@ -126,7 +123,7 @@ CREATE FUNCTION orla_api.reset_password(token text, new_password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('reset_password', jsonb_build_object('token', token, 'new_password', new_password, 'origin', orla.request_origin()))
+    SELECT orla.perform_alone('reset_password', jsonb_build_object('token', token, 'new_password', new_password, 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.reset_password(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.reset_password(text, text) FROM PUBLIC;
@@ -152,7 +149,7 @@ CREATE FUNCTION orla_api.change_password(current_password text, new_password tex
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('change_password', jsonb_build_object('current_password', current_password, 'new_password', new_password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
+    SELECT orla.perform_alone('change_password', jsonb_build_object('current_password', current_password, 'new_password', new_password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.change_password(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.change_password(text, text) FROM PUBLIC;
@@ -178,7 +175,7 @@ CREATE FUNCTION orla_api.delete_account(password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('delete_account', jsonb_build_object('password', password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
+    SELECT orla.perform_alone('delete_account', jsonb_build_object('password', password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.delete_account(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.delete_account(text) FROM PUBLIC;

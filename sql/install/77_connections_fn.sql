@@ -248,6 +248,13 @@ BEGIN
                   DETAIL = 'A connection is begun and completed in one session of the person.',
                   HINT = 'Sign in with an access token.';
     END IF;
+    -- said now, not when the person comes back from the provider
+    IF (SELECT w.ready FROM orla.worker_state() AS w) IS NOT TRUE THEN
+        RAISE EXCEPTION 'no worker for this database'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'Calls to providers are made by a worker, which is not running.',
+                  HINT = 'Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart.';
+    END IF;
     INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, return_to)
     VALUES (account, orla.token_hash(state), provider, session,
             orla.seal(verifier, account, 'oauth_states|' || provider || '|code_verifier'),

@@ -208,15 +208,6 @@ GRANT EXECUTE ON FUNCTION orla.housekeeping(int) TO orla_service;
 COMMENT ON FUNCTION orla.housekeeping(int) IS
     'Once a minute: seals the audit trail, removes what has expired, rewrites what old keys have sealed.';
 
-CREATE FUNCTION orla.worker_state(OUT pid int, OUT ready boolean, OUT started_at timestamptz, OUT queued int, OUT in_flight int,
-                                  OUT calls bigint, OUT requests bigint, OUT failures bigint, OUT last_error text, OUT last_error_at timestamptz)
-    LANGUAGE C VOLATILE PARALLEL RESTRICTED
-    AS 'MODULE_PATHNAME', 'orla_worker_state';
-REVOKE ALL ON FUNCTION orla.worker_state() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.worker_state() TO orla_admin;
-COMMENT ON FUNCTION orla.worker_state() IS
-    'The worker of this database, for orla.worker_status.';
-
 CREATE VIEW orla.worker_status WITH (security_invoker = true) AS
     SELECT pid, ready, started_at, queued, in_flight, calls, requests, failures, last_error, last_error_at
       FROM orla.worker_state();

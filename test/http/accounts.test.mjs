@@ -1,10 +1,12 @@
 // Sign-up, sign-in and sign-out as a browser does them.
+// Ways 52, 56, 57, 59, 60, 61, 63 and 74 of docs/security.md.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
 import { startLayer } from './lib/layer.mjs';
-import { PASSWORD, join, mailTo, signIn, signUp, tokenIn } from './lib/people.mjs';
+import { restLifecycle } from './lib/lifecycle.mjs';
+import { PASSWORD, WRONG, eventually, join, mailTo, signIn, signUp, tokenIn } from './lib/people.mjs';
 
 let database;
 let layer;
@@ -30,39 +32,7 @@ function assertRefused(answer, status = 401) {
   assert.equal(answer.body.hint, null, 'no hint');
 }
 
-test('register, verify, login, read and write own rows, refresh, logout, 401', async () => {
-  const ada = await signUp(anybody, database, 'Ada');
-
-  const session = await signIn(anybody, ada.email);
-  assert.deepEqual(Object.keys(session).sort(),
-    ['access_token', 'expires_in', 'refresh_token', 'token_type', 'user']);
-  assert.equal(session.token_type, 'bearer');
-  assert.equal(session.user.id, ada.id);
-  assert.equal(session.user.email_verified, true);
-
-  const api = anybody.as({ token: session.access_token });
-  const written = await api.post('/competitors', { name: 'Rival' }, { prefer: 'return=representation' });
-  assert.equal(written.status, 201, written.text);
-  assert.equal(written.body[0].user_id, ada.id);
-  const read = await api.get('/competitors?select=name');
-  assert.deepEqual([read.status, read.body], [200, [{ name: 'Rival' }]]);
-  const me = await api.rpc('me');
-  assert.deepEqual([me.status, me.body.email], [200, ada.email]);
-
-  const refreshed = await anybody.rpc('refresh', { refresh_token: session.refresh_token });
-  assert.equal(refreshed.status, 200, refreshed.text);
-  const again = anybody.as({ token: refreshed.body.access_token });
-  assert.equal((await again.get('/competitors')).body.length, 1);
-
-  const out = await again.rpc('logout', { refresh_token: refreshed.body.refresh_token });
-  assert.deepEqual([out.status, Object.keys(out.body)], [200, ['message']]);
-  for (const ended of [api, again]) {
-    const refused = await ended.get('/competitors');
-    assert.equal(refused.status, 401, refused.text);
-    assert.equal(refused.body.code, 'PT401');
-  }
-  assertRefused(await anybody.rpc('refresh', { refresh_token: refreshed.body.refresh_token }));
-});
+test('register, verify, login, read and write own rows, refresh, logout, 401', () => restLifecycle(anybody, database));
 
 test('a registration answers the same for a free address and for one that is taken', async () => {
   const ada = await signUp(anybody, database, 'Ada');
@@ -86,7 +56,7 @@ test('signing in says the same for an unknown address, a wrong password and an u
   await anybody.rpc('register', { name: 'Una', email: unverified, password: PASSWORD });
   const answers = [];
   for (const [email, password] of [
-    ['nobody@example.org', PASSWORD], [ada.email, 'Wrong-Horse-42'], [unverified, PASSWORD],
+    ['nobody@example.org', PASSWORD], [ada.email, WRONG], [unverified, PASSWORD],
   ]) {
     const answer = await anybody.rpc('login', { email, password });
     assertRefused(answer);
@@ -111,6 +81,17 @@ test('an access token where a refresh token belongs, and the other way round, is
   assertRefused(await anybody.rpc('refresh', { refresh_token: ada.session.access_token }));
   const answer = await anybody.as({ token: ada.session.refresh_token }).get('/competitors');
   assert.equal(answer.status, 401);
+});
+
+test('a token that has ended is refused on every path, sign-in and refresh too', async () => {
+  const ada = await join(anybody, database, 'Ada');
+  const other = await signIn(anybody, ada.email);
+  await anybody.rpc('logout', { refresh_token: ada.session.refresh_token });
+  for (const [name, args] of [['login', { email: ada.email, password: PASSWORD }], ['refresh', { refresh_token: other.refresh_token }]]) {
+    const answer = await ada.api.rpc(name, args);
+    assert.deepEqual([answer.status, answer.body.code, answer.body.message], [401, 'PT401', 'access token refused'], answer.text);
+    assert.equal((await anybody.rpc(name, args)).status, 200, 'and without it is not');
+  }
 });
 
 test('logout_everywhere ends every session at once, the caller\'s too', async () => {
@@ -168,7 +149,7 @@ describe('what must be remembered survives the caller', () => {
       const ada = await signUp(anybody, database, 'Ada');
       const here = anybody.as({ headers: { 'x-real-ip': `192.0.2.${origin++}` } });
       for (let i = 0; i < 5; i++) {
-        const answer = await here.post(`/rpc/login${query}`, { email: ada.email, password: 'Wrong-Horse-42' }, options);
+        const answer = await here.post(`/rpc/login${query}`, { email: ada.email, password: WRONG }, options);
         assertRefused(answer);
       }
       // Locked from here, so the right password gets the same answer …
@@ -198,6 +179,56 @@ describe('what must be remembered survives the caller', () => {
     });
   }
 
+  const failures = async () =>
+    (await database.sql('SELECT coalesce(sum(failed), 0)::int AS n FROM orla.sign_in_attempts'))[0].n;
+  const tokensOf = async (id) =>
+    (await database.sql('SELECT count(*)::int AS n FROM orla.refresh_tokens WHERE user_id = $1', [id]))[0].n;
+
+  test('ROLLBACK, also to a savepoint, does not erase a failed attempt, a rotation or a sign-out', async () => {
+    const ada = await join(anybody, database, 'Ada');
+    const [failed, tokens] = [await failures(), await tokensOf(ada.id)];
+    const login = await database.connectLogin();
+    try {
+      await login.query('BEGIN; SET LOCAL ROLE orla_anon; SAVEPOINT a');
+      await assert.rejects(login.query('SELECT orla_api.login($1, $2)', [ada.email, WRONG]), { code: 'PT401' });
+      await login.query('ROLLBACK TO a');
+      const { rows: [{ next }] } = await login.query(
+        `SELECT orla_api.refresh($1) ->> 'refresh_token' AS next`, [ada.session.refresh_token]);
+      await login.query('ROLLBACK TO a');
+      await login.query('SELECT orla_api.logout($1)', [next]);
+      await login.query('ROLLBACK');
+    } finally {
+      await login.end();
+    }
+    assert.equal(await failures(), failed + 1);
+    assert.equal(await tokensOf(ada.id), tokens + 1);
+    assert.equal((await ada.api.rpc('me')).status, 401, 'signed out');
+  });
+
+  test('a cancelled request does not erase a failed attempt', async () => {
+    const ada = await signUp(anybody, database, 'Ada');
+    const failed = await failures();
+    // Somebody holds up the process that counts, so that the request is cancelled before it has an answer.
+    const holder = await database.connectAdmin();
+    try {
+      await holder.query('BEGIN; LOCK TABLE orla.sign_in_attempts IN EXCLUSIVE MODE');
+      const request = anybody.rpc('login', { email: ada.email, password: WRONG });
+      await eventually('the process waits', async () => (await database.sql(
+        `SELECT FROM pg_stat_activity WHERE backend_type = 'orla call' AND datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      const cancelled = await database.sql(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND usename = $1 AND state = 'active'`, [database.login]);
+      assert.equal(cancelled.length, 1);
+      const answer = await request;
+      assert.deepEqual([answer.status, answer.body.code], [500, '57014'], answer.text);
+      assert.equal(await failures(), failed);
+      await holder.query('ROLLBACK');
+    } finally {
+      await holder.end();
+    }
+    await eventually('the attempt is counted', async () => (await failures()) === failed + 1);
+  });
+
   test('Prefer: tx=rollback does undo what is not to be remembered', async () => {
     const ada = await join(anybody, database, 'Ada');
     const answer = await ada.api.post('/competitors', { name: 'Rival' }, { prefer: 'tx=rollback' });
@@ -207,7 +238,7 @@ describe('what must be remembered survives the caller', () => {
 
   test('a refused sign-in is in the audit log', async () => {
     const ada = await join(anybody, database, 'Ada');
-    await anybody.post('/rpc/login', { email: ada.email, password: 'Wrong-Horse-42' }, { prefer: 'tx=rollback' });
+    await anybody.post('/rpc/login', { email: ada.email, password: WRONG }, { prefer: 'tx=rollback' });
     const log = await ada.api.get('/my_audit_log?event_status=eq.failure');
     assert.equal(log.status, 200, log.text);
     assert.equal(log.body.length, 1, log.text);
@@ -215,25 +246,45 @@ describe('what must be remembered survives the caller', () => {
 });
 
 describe('GET never writes', () => {
-  const VOLATILE = {
-    login: { email: 'ada@example.org', password: PASSWORD },
-    register: { name: 'Ada', email: 'get@example.org', password: PASSWORD },
-    refresh: { refresh_token: 'x.y' },
-    logout: { refresh_token: 'x.y' },
-    forgot_password: { email: 'ada@example.org' },
+  // Read from the catalogue, so that a function that is added is tried by itself.
+  const functions = () => database.sql(`
+    SELECT proname AS name, coalesce(proargnames[1:pronargs], '{}') AS arguments,
+           has_function_privilege('orla_anon', oid, 'EXECUTE') AS anonymous
+      FROM pg_proc WHERE pronamespace = 'orla_api'::regnamespace AND provolatile = 'v' ORDER BY proname`);
+  // Every row of every table, the extension's own included.
+  const everything = async () => {
+    const tables = await database.sql(`SELECT oid::regclass::text AS name FROM pg_class
+      WHERE relnamespace = 'orla'::regnamespace AND relkind = 'r' ORDER BY 1`);
+    const rows = {};
+    for (const { name } of tables) {
+      [{ rows: rows[name] }] = await database.sql(`SELECT md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS rows FROM ${name} t`);
+    }
+    return rows;
   };
-  for (const [name, args] of Object.entries(VOLATILE)) {
-    test(`GET /rpc/${name} is 405`, async () => {
-      const answer = await anybody.get(`/rpc/${name}?${new URLSearchParams(args)}`);
-      assert.deepEqual([answer.status, answer.body.code], [405, '25006'], answer.text);
-    });
-  }
+
+  test('every function that may write answers 405 to a GET and to a HEAD, and has written nothing', async () => {
+    const ada = await join(anybody, database, 'Ada');
+    const before = await everything();
+    const all = await functions();
+    assert.ok(all.length >= 11, 'sign-up and sign-in are there');
+    for (const { name, arguments: names, anonymous } of all) {
+      const path = `/rpc/${name}?${new URLSearchParams(names.map((each) =>
+        [each, { email: ada.email, password: PASSWORD, refresh_token: ada.session.refresh_token }[each] ?? 'x']))}`;
+      for (const client of anonymous ? [anybody, ada.api] : [ada.api]) {
+        const answer = await client.get(path);
+        assert.deepEqual([answer.status, answer.body.code], [405, '25006'], `${name}: ${answer.text}`);
+        assert.equal((await client.request('HEAD', path)).status, 405, name);
+      }
+    }
+    assert.deepEqual(await everything(), before);
+    assert.equal((await ada.api.rpc('me')).status, 200, 'nobody was signed out');
+  });
 
   test('a refused GET has counted nothing and mailed nothing', async () => {
     const ada = await signUp(anybody, database, 'Ada');
     const here = anybody.as({ headers: { 'x-real-ip': '203.0.113.9' } });
     for (let i = 0; i < 6; i++) {
-      await here.get(`/rpc/login?${new URLSearchParams({ email: ada.email, password: 'Wrong-Horse-42' })}`);
+      await here.get(`/rpc/login?${new URLSearchParams({ email: ada.email, password: WRONG })}`);
     }
     await signIn(here, ada.email);
     const [{ n }] = await database.sql(`SELECT count(*)::int AS n FROM orla.outbox WHERE to_address = 'get@example.org'`);
@@ -243,6 +294,93 @@ describe('GET never writes', () => {
   test('GET /rpc/me and /rpc/jwks read', async () => {
     const ada = await join(anybody, database, 'Ada');
     assert.equal((await ada.api.get('/rpc/me')).status, 200);
+    assert.equal((await ada.api.get('/rpc/my_sessions')).body.length, 1);
     assert.ok((await anybody.get('/rpc/jwks')).body.keys.length > 0);
   });
+});
+
+describe('refusals carry the documented status', () => {
+  test('a wrong password of one\'s own: 403', async () => {
+    const ada = await join(anybody, database, 'Ada');
+    assertRefused(await ada.api.rpc('change_password', { current_password: WRONG, new_password: 'Another-Horse-43' }), 403);
+    assertRefused(await ada.api.rpc('delete_account', { password: WRONG }), 403);
+    assert.equal((await ada.api.rpc('me')).status, 200);
+  });
+
+  test('too many mails to one address, whether or not it has an account: 429', async () => {
+    const ada = await signUp(anybody, database, 'Ada');
+    for (const email of [ada.email, `nobody.${ada.email}`]) {
+      const statuses = [];
+      for (let i = 0; i < 11; i++) statuses.push((await anybody.rpc('forgot_password', { email })).status);
+      assert.deepEqual(new Set(statuses), new Set([200, 429]), email);
+      assertRefused(await anybody.rpc('resend_verification', { email }), 429);
+      assertRefused(await anybody.rpc('register', { name: 'Ada', email, password: PASSWORD }), 429);
+    }
+  });
+
+  test('the server is too busy: 503', async () => {
+    const holder = await database.connectAdmin();
+    try {
+      await holder.query('BEGIN; LOCK TABLE orla.users IN ACCESS EXCLUSIVE MODE');
+      assertRefused(await anybody.rpc('forgot_password', { email: 'nobody@example.org' }), 503);
+    } finally {
+      await holder.end();
+    }
+  });
+
+  // As class 53 it would make PostgREST drop its connections and read the schema again.
+  test('the process for one call runs out of memory or disk: 503 of orla\'s own', async () => {
+    const [{ source }] = await database.sql(`SELECT pg_get_functiondef('orla.do_logout(jsonb)'::regprocedure) AS source`);
+    try {
+      for (const state of ['53200', '53100']) {
+        await database.sql(`CREATE OR REPLACE FUNCTION orla.do_logout(args jsonb) RETURNS jsonb LANGUAGE plpgsql
+          AS $$ BEGIN RAISE EXCEPTION 'none left' USING ERRCODE = '${state}'; END $$`);
+        assertRefused(await anybody.rpc('logout', { refresh_token: 'x' }), 503);
+      }
+    } finally {
+      await database.sql(source);
+    }
+    assert.equal((await anybody.rpc('logout', { refresh_token: 'x' })).status, 200);
+  });
+
+  const bad = { name: 'Ada', email: 'ada@example.org', password: PASSWORD };
+  for (const [what, args] of Object.entries({
+    'an address without @': { ...bad, email: 'ada' },
+    'an address with spaces': { ...bad, email: 'a da@example.org' },
+    'an address of 300 characters': { ...bad, email: `${'a'.repeat(300)}@example.org` },
+    'a password of 7 characters': { ...bad, password: '1234567' },
+    'a password of 10,000 characters': { ...bad, password: 'x'.repeat(10000) },
+    'no name': { ...bad, name: ' ' },
+  })) {
+    test(`${what}: 400`, async () => {
+      const answer = await anybody.rpc('register', args);
+      assert.deepEqual([answer.status, answer.body.code], [400, '22023'], answer.text);
+      assert.ok(!answer.text.includes(args.password), 'and does not say the password again');
+    });
+  }
+
+  test('a NUL in a password: 400', async () => {
+    const answer = await anybody.rpc('register', { ...bad, password: 'Correct-\u0000-Horse' });
+    assert.deepEqual([answer.status, answer.body.code], [400, '22P05'], answer.text);
+  });
+});
+
+test('strange arguments of any function are refused as such, never an error of the server\'s own', async () => {
+  const functions = await database.sql(`
+    SELECT proname AS name, proargnames[1:pronargs] AS arguments FROM pg_proc
+     WHERE pronamespace = 'orla_api'::regnamespace AND provolatile = 'v' AND pronargs > 0 ORDER BY proname`);
+  const ada = await join(anybody, database, 'Ada');
+  const here = ada.api.as({ token: ada.session.access_token, headers: { 'x-real-ip': '203.0.113.77' } });
+  for (const [what, value] of Object.entries({
+    null: null, empty: '', 'a number': 7, 'an object': { a: 1 }, 'a megabyte': 'x'.repeat(1 << 20),
+    unicode: '\u{1F980}\u202E@\u00e9', quotes: `' OR ''='"\\`, newlines: 'a\r\nBcc: b@example.org',
+  })) {
+    for (const { name, arguments: names } of functions) {
+      const answer = await here.rpc(name, Object.fromEntries(names.map((each) => [each, value])));
+      assert.ok([200, 400, 401, 403, 429].includes(answer.status), `${name} of ${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
+      if (answer.status === 200) assert.ok(['logout', 'register', 'forgot_password', 'resend_verification'].includes(name), `${name} of ${what}`);
+      assert.ok(answer.text.length < 1000, `${name} of ${what} does not say it again`);
+    }
+  }
+  assert.equal((await ada.api.rpc('me')).status, 200);
 });

@@ -1,6 +1,7 @@
 // Ways to become somebody else through an HTTP layer, and what stays on a
 // pooled connection. The layer has one connection here: whatever a request
 // leaves behind, the next one finds.
+// Ways 8, 13, 14, 44, 53, 55, 62 and 86 of docs/security.md.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
@@ -193,6 +194,56 @@ describe('forged tokens', () => {
     });
   }
 
+  // Signed by the right key, as nobody but the database can: what a layer lets
+  // pass, and what it does not, in time and in every claim.
+  const now = () => Math.floor(Date.now() / 1000);
+  const [LAYER, DATABASE] = ['PGRST303', 'PT401'];
+  const CLAIMS = {
+    'that has expired': [{ exp: -3600 }, LAYER],
+    'that expired just now': [{ exp: -5 }, DATABASE],
+    'of tomorrow': [{ nbf: 86400 }, LAYER],
+    'issued tomorrow': [{ iat: 86400 }, LAYER],
+    'for another audience': [{ aud: 'other' }, LAYER],
+    'without an audience': [{ aud: undefined }, DATABASE],
+    'without an expiry': [{ exp: undefined }, DATABASE],
+    'of another issuer': [{ iss: 'orla:00000000-0000-4000-8000-000000000000' }, DATABASE],
+    'without an issuer': [{ iss: undefined }, DATABASE],
+    'for another use': [{ token_use: 'refresh' }, DATABASE],
+    'of another session': [{ sid: '00000000-0000-4000-8000-000000000000' }, DATABASE],
+    'of another\'s session': [{ sub: () => ben.id }, DATABASE],
+    'of another generation': [{ gen: 2 }, DATABASE],
+    'without a subject': [{ sub: undefined }, DATABASE],
+    'for nobody\'s role': [{ role: 'orla_anon' }, DATABASE],
+  };
+  const TIMES = ['exp', 'nbf', 'iat'];
+  async function signed(changes) {
+    const claims = claimsOf(ada.session.access_token);
+    for (const [name, value] of Object.entries(changes)) {
+      const given = typeof value === 'function' ? value() : value;
+      claims[name] = TIMES.includes(name) && given !== undefined ? now() + given : given;
+    }
+    const [{ token }] = await database.sql('SELECT orla.sign_jwt($1) AS token', [JSON.stringify(claims)]);
+    return token;
+  }
+  for (const [what, [changes, code]] of Object.entries(CLAIMS)) {
+    test(`a token ${what} is refused: 401 ${code}`, async () => {
+      const answer = await anybody.as({ token: await signed(changes) }).get('/competitors');
+      assert.deepEqual([answer.status, answer.body.code], [401, code], answer.text);
+      assert.ok(!answer.text.includes('eyJ') && !answer.text.includes(ben.id), answer.text);
+    });
+  }
+
+  test('a token like these with nothing changed is good', async () => {
+    assert.deepEqual(await names(anybody.as({ token: await signed({}) })), ['Ada\'s']);
+  });
+
+  for (const role of ['orla_service', 'orla_admin', 'orla_gateway', 'orla_analyst', 'postgres']) {
+    test(`a token for role ${role} is refused: the login may not become it`, async () => {
+      const answer = await anybody.as({ token: await signed({ role }) }).get('/competitors');
+      assert.deepEqual([answer.status, answer.body.code], [403, '42501'], answer.text);
+    });
+  }
+
   test('forged JWT claims without a proof are nobody', async () => {
     const login = await database.connectLogin();
     try {
@@ -258,6 +309,27 @@ describe('the session in a cookie', () => {
     const answer = await inject(anybody.as({ cookie: `session=${ada.session.access_token}` }), WHO);
     assert.equal(answer.body.tenant, null);
   });
+});
+
+describe('errors that only SQL in an exposed function can cause carry the documented status', () => {
+  const cases = [
+    ['nobody where somebody is needed', 403, '28000', () => inject(anybody, 'SELECT to_json(orla.require_tenant())')],
+    ['a second tenant', 500, '25001', () => inject(ada.api,
+      `SELECT to_json(set_config('orla.tenant', '${ben.session.access_token}', true))`)],
+    ['a bad token', 401, 'PT401', () => inject(anybody, `SELECT to_json(orla.authenticate('x'))`)],
+    ['a table that is not there', 404, '42P01', () => inject(ada.api, 'SELECT to_json(1) FROM orla_api.nothing')],
+    ['a function that is not there', 404, '42883', () => inject(ada.api, 'SELECT to_json(orla_api.nothing())')],
+    ['a malformed value', 400, '22P02', () => inject(ada.api, `SELECT to_json('x'::uuid)`)],
+    ['a table behind the API', 403, '42501', () => inject(ada.api, 'SELECT json_agg(u) FROM orla.users u')],
+    ['the same by nobody', 401, '42501', () => inject(anybody, 'SELECT json_agg(u) FROM orla.users u')],
+    ['EXPLAIN ANALYZE', 403, '42501', () => inject(ada.api, 'EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1')],
+  ];
+  for (const [what, status, code, call] of cases) {
+    test(`${what}: ${status}`, async () => {
+      const answer = await call();
+      assert.deepEqual([answer.status, answer.body.code], [status, code], answer.text);
+    });
+  }
 });
 
 describe('the login of the layer', () => {

@@ -1,18 +1,19 @@
-// A rotation of signing keys reaches a layer that runs.
+// A rotation of signing keys reaches a layer that runs. In clusters of its own:
+// databases of one cluster share the keyring.
+// Way 87 of docs/security.md.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
 import { startLayer } from './lib/layer.mjs';
-import { join, signIn } from './lib/people.mjs';
+import { eventually, join, signIn } from './lib/people.mjs';
 
 let database;
 let layer;
 let anybody;
 
 before(async () => {
-  database = await startDatabase({ settings: { 'orla.key_activation_delay': '1s' } });
+  database = await startDatabase({ alone: true, settings: { 'orla.key_activation_delay': '1s' } });
   layer = await startLayer(database);
   anybody = new Client(layer.url);
 });
@@ -23,14 +24,6 @@ after(async () => {
 });
 
 const kid = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url')).kid;
-
-async function eventually(what, check) {
-  for (let i = 0; i < 50; i++) {
-    if (await check()) return;
-    await sleep(100);
-  }
-  assert.fail(what);
-}
 
 test('key rotation reaches the layer by NOTIFY, without a restart', async () => {
   const ada = await join(anybody, database, 'Ada');
@@ -52,6 +45,27 @@ test('key rotation reaches the layer by NOTIFY, without a restart', async () => 
   assert.ok(published.includes(before) && published.includes(kid(session.access_token)));
 });
 
+test('a layer that cannot listen has the new key after a reload, and not before', async () => {
+  const deaf = await startLayer(database, { 'db-channel-enabled': 'false' });
+  try {
+    const api = new Client(deaf.url);
+    const ada = await join(api, database, 'Ada');
+    await database.sql('SELECT * FROM orla.rotate_keys()');
+    let fresh;
+    await eventually('tokens are signed with the new key', async () => {
+      fresh = await signIn(api, ada.email);
+      return kid(fresh.access_token) !== kid(ada.session.access_token);
+    });
+    const early = await api.as({ token: fresh.access_token }).get('/competitors');
+    assert.deepEqual([early.status, early.body.code], [401, 'PGRST301'], early.text);
+    deaf.reload();
+    await eventually('the new key is known', async () =>
+      (await api.as({ token: fresh.access_token }).get('/competitors')).status === 200);
+  } finally {
+    await deaf.close();
+  }
+});
+
 test('published keys are public', async () => {
   for (const key of (await anybody.get('/rpc/jwks')).body.keys) {
     for (const secret of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.equal(key[secret], undefined, secret);
@@ -61,10 +75,11 @@ test('published keys are public', async () => {
 
 test('a layer that started before the first key finds it', async () => {
   // The keyring is made at first use; a layer may well be up before that.
-  const fresh = await startDatabase({ harden: false });
+  const fresh = await startDatabase({ alone: true, harden: false });
   const early = await startLayer(fresh);
   try {
     const client = new Client(early.url);
+    assert.deepEqual((await client.get('/rpc/jwks')).body, { keys: [] });
     const ada = await join(client, fresh, 'Ada');
     await eventually('the first token is accepted', async () => (await ada.api.get('/competitors')).status === 200);
   } finally {

@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
-import { PASSWORD, mailTo, tokenIn } from './lib/people.mjs';
-import { startPostGraphile } from './lib/postgraphile.mjs';
+import { CREATE, NAMES, call, data, error, joinByGraphql, query, refused } from './lib/graphql.mjs';
+import { graphqlLifecycle } from './lib/lifecycle.mjs';
+import { PASSWORD } from './lib/people.mjs';
+import { startPostGraphile, startPostGraphileByCommand } from './lib/postgraphile.mjs';
 
 let database;
 let layer;
@@ -28,8 +30,8 @@ before(async () => {
   await database.sql(FUNCTIONS);
   layer = await startPostGraphile(database.loginUri);
   anybody = new Client(layer.url);
-  ada = await join('Ada');
-  ben = await join('Ben');
+  ada = await joinByGraphql(anybody, database, 'Ada');
+  ben = await joinByGraphql(anybody, database, 'Ben');
 });
 
 after(async () => {
@@ -37,57 +39,7 @@ after(async () => {
   await database?.close();
 });
 
-const query = (client, text, variables) => client.post('/graphql', { query: text, variables });
-
-/** The data of a query that must succeed. */
-async function data(client, text, variables) {
-  const answer = await query(client, text, variables);
-  assert.equal(answer.body?.errors, undefined, answer.text);
-  return answer.body.data;
-}
-
-/** The one error of a query, after the rules that every error keeps. */
-async function error(client, text, variables) {
-  const answer = await query(client, text, variables);
-  assert.equal(answer.body.errors?.length, 1, answer.text);
-  const [{ message, extensions, ...rest }] = answer.body.errors;
-  assert.deepEqual(Object.keys(rest).filter((key) => key !== 'locations' && key !== 'path'), [], 'no detail, no hint');
-  assert.ok(!answer.text.includes('eyJ'), 'no token');
-  return { message, ...extensions };
-}
-
-async function join(name) {
-  const email = `${name.toLowerCase()}.${randomUUID()}@example.org`;
-  await data(anybody, `mutation ($i: RegisterInput!) { register(input: $i) { result } }`,
-    { i: { name, email, password: PASSWORD } });
-  const token = tokenIn(await mailTo(database, email));
-  const { verifyEmail: { result } } = await data(anybody,
-    `mutation ($i: VerifyEmailInput!) { verifyEmail(input: $i) { result } }`, { i: { token, password: PASSWORD } });
-  return { name, email, id: result.user.id, session: result, api: anybody.as({ token: result.access_token }) };
-}
-
-const CREATE = `mutation ($name: String!) {
-  createCompetitor(input: { competitor: { name: $name } }) { competitor { id rowId name } } }`;
-const NAMES = `{ competitors(orderBy: [PRIMARY_KEY_ASC]) { totalCount nodes { rowId name } } }`;
-
-test('register, verify, login, read and write own rows, refresh, logout, 401', async () => {
-  const eve = await join('Eve');
-  const { login: { result: session } } = await data(anybody,
-    `mutation ($i: LoginInput!) { login(input: $i) { result } }`, { i: { email: eve.email, password: PASSWORD } });
-  const api = anybody.as({ token: session.access_token });
-  assert.equal((await data(api, '{ me }')).me.email, eve.email);
-
-  const { createCompetitor: { competitor } } = await data(api, CREATE, { name: 'Rival' });
-  assert.equal(competitor.name, 'Rival');
-  const { competitors } = await data(api, NAMES);
-  assert.deepEqual(competitors, { totalCount: 1, nodes: [{ rowId: competitor.rowId, name: 'Rival' }] });
-
-  const { refresh: { result: next } } = await data(anybody,
-    `mutation ($t: String!) { refresh(input: { refreshToken: $t }) { result } }`, { t: session.refresh_token });
-  const again = anybody.as({ token: next.access_token });
-  await data(again, `mutation ($t: String!) { logout(input: { refreshToken: $t }) { result } }`, { t: next.refresh_token });
-  assert.deepEqual(await error(again, NAMES), { message: 'access token refused', code: 'PT401', status: 401 });
-});
+test('register, verify, login, read and write own rows, refresh, logout, 401', () => graphqlLifecycle(anybody, database));
 
 test('rows are patched and deleted by id alone, and nobody has to say a user_id', async () => {
   const { createCompetitor: { competitor } } = await data(ada.api, CREATE, { name: 'Before' });
@@ -117,19 +69,21 @@ describe('another tenant\'s row', () => {
 
   test('is null by its id, by its node id and in a list', async () => {
     const seen = await data(ada.api, `query ($row: UUID!, $id: ID!) {
-      competitorByRowId(rowId: $row) { name } competitor(id: $id) { name } node(id: $id) { id } }`,
+      competitorByRowId(rowId: $row) { name } competitor(id: $id) { name } node(id: $id) { ... on Competitor { name } } }`,
       { row: theirs.rowId, id: theirs.id });
-    assert.deepEqual([seen.competitorByRowId, seen.competitor], [null, null]);
+    assert.deepEqual(seen, { competitorByRowId: null, competitor: null, node: null });
     assert.ok(!JSON.stringify(await data(ada.api, NAMES)).includes(theirs.rowId));
   });
 
   test('cannot be patched or deleted, and answers like an id that never was', async () => {
-    const patch = (id) => error(ada.api, `mutation ($id: UUID!) {
+    const patch = (id) => data(ada.api, `mutation ($id: UUID!) {
       updateCompetitorByRowId(input: { rowId: $id, competitorPatch: { name: "mine" } }) { competitor { name } } }`, { id });
-    assert.deepEqual(await patch(theirs.rowId), await patch(randomUUID()));
+    assert.deepEqual(await patch(theirs.rowId), { updateCompetitorByRowId: { competitor: null } });
+    assert.deepEqual(await patch(randomUUID()), await patch(theirs.rowId));
     const remove = (id) => error(ada.api, `mutation ($id: UUID!) {
-      deleteCompetitorByRowId(input: { rowId: $id }) { clientMutationId } }`, { id });
-    assert.deepEqual(await remove(theirs.rowId), await remove(randomUUID()));
+      deleteCompetitorByRowId(input: { rowId: $id }) { deletedCompetitorId } }`, { id });
+    assert.deepEqual(await remove(theirs.rowId), { message: 'there is no such row', status: 404 });
+    assert.deepEqual(await remove(randomUUID()), await remove(theirs.rowId));
     const { competitorByRowId: left } = await data(ben.api,
       'query ($id: UUID!) { competitorByRowId(rowId: $id) { name } }', { id: theirs.rowId });
     assert.equal(left.name, 'Ben\'s');
@@ -195,15 +149,108 @@ test('GraphQL over GET is off', async () => {
 });
 
 test('a wrong password is refused like an unknown address, and counted', async () => {
-  const login = (email, password) => error(anybody,
-    `mutation ($i: LoginInput!) { login(input: $i) { result } }`, { i: { email, password } });
-  const wrong = await login(ben.email, 'Wrong-Horse-42');
+  const attempts = async () => (await database.sql('SELECT coalesce(sum(failed), 0)::int AS n FROM orla.sign_in_attempts'))[0].n;
+  const before = await attempts();
+  const wrong = await refused(anybody, 'login', { email: ben.email, password: 'Wrong-Horse-42' });
   assert.deepEqual([wrong.code, wrong.status], ['PT401', 401]);
-  assert.deepEqual(await login('nobody@example.org', PASSWORD), wrong);
-  const [{ n }] = await database.sql('SELECT count(*)::int AS n FROM orla.sign_in_attempts');
-  assert.ok(n > 0);
+  assert.deepEqual(await refused(anybody, 'login', { email: 'nobody@example.org', password: PASSWORD }), wrong);
+  assert.equal(await attempts(), before + 2);
 });
 
-test('an error that is the server\'s own says nothing of itself', async () => {
+describe('errors carry the documented status', () => {
+  const insert = (client, name) => error(client, CREATE, { name });
+  const cases = [
+    ['a row by nobody', 401, '42501', () => insert(anybody, 'x')],
+    ['a read by nobody', 401, '42501', () => error(anybody, NAMES)],
+    ['a function of nobody where somebody is needed', 401, '42501', () => error(anybody, '{ me }')],
+    ['a bad address', 400, '22023', () => refused(anybody, 'register', { name: 'x', email: 'x', password: PASSWORD })],
+    ['a short password', 400, '22023', () => refused(anybody, 'register', { name: 'x', email: 'x@example.org', password: 'short' })],
+    ['a wrong token of a mail', 401, 'PT401', () => refused(anybody, 'verifyEmail', { token: 'x', password: PASSWORD })],
+    ['a wrong password of one\'s own', 403, 'PT403', () => refused(ada.api, 'changePassword',
+      { currentPassword: 'Wrong-Horse-42', newPassword: PASSWORD })],
+    ['a value outside its list', 400, '23514', () => error(ada.api, `mutation {
+      createContentLibrary(input: { contentLibrary: { title: "x", status: "lost" } }) { clientMutationId } }`)],
+    ['no name', 400, '23502', () => error(ada.api, 'mutation { createCompetitor(input: { competitor: { industry: "x" } }) { clientMutationId } }')],
+    ['a malformed time', 400, '22007', () => error(ada.api, `mutation {
+      createContentLibrary(input: { contentLibrary: { title: "x", publishedAt: "x" } }) { clientMutationId } }`)],
+    ['a negative limit', 400, '2201W', () => error(ada.api, '{ allCompetitors(first: -1) { nodes { name } } }')],
+    ['a malformed cursor', 400, undefined, () => error(ada.api, '{ allCompetitors(after: "x") { nodes { name } } }')],
+    ['a patch of nothing', 400, undefined, () => error(ada.api, `mutation ($id: UUID!) {
+      updateCompetitorByRowId(input: { rowId: $id, competitorPatch: {} }) { clientMutationId } }`, { id: randomUUID() })],
+    ['a malformed uuid in a variable', 400, undefined, () => error(ada.api,
+      'query ($id: UUID!) { competitorByRowId(rowId: $id) { name } }', { id: 'x' })],
+    ['a reference to nothing', 409, '23503', () => error(ada.api, `mutation ($id: UUID!) {
+      createCompetitorAnalysis(input: { competitorAnalysis: { competitorId: $id } }) { clientMutationId } }`, { id: randomUUID() })],
+    ['a row that is not there', 404, undefined, () => error(ada.api, `mutation ($id: UUID!) {
+      deleteCompetitorByRowId(input: { rowId: $id }) { clientMutationId } }`, { id: randomUUID() })],
+    ['a write by a query', 405, '25006', () => error(ada.api, '{ sneaky }')],
+  ];
+  for (const [what, status, code, refusal] of cases) {
+    test(`${what}: ${status}`, async () => {
+      const answer = await refusal();
+      assert.deepEqual([answer.status, answer.code], [status, code], answer.message);
+    });
+  }
+
+  for (const [what, text] of Object.entries({
+    'a malformed uuid': '{ competitorByRowId(rowId: "x") { name } }', 'a field that is not there': '{ users }', 'no GraphQL': '{',
+  })) {
+    test(`${what} in the query itself: HTTP 400, not executed`, async () => {
+      const answer = await query(ada.api, text);
+      assert.deepEqual([answer.status, answer.body.errors.length, answer.body.data], [400, 1, undefined], answer.text);
+    });
+  }
+
+  test('what does not fit a variable is not said again', async () => {
+    const answer = await refused(anybody, 'login', { email: 'ada@example.org', password: PASSWORD, extra: 1 });
+    assert.equal(answer.status, 400);
+    assert.match(answer.message, /"extra" is not defined/);
+    assert.ok(!answer.message.includes(PASSWORD), answer.message);
+  });
+
+  test('a second brand strategy: 409', async () => {
+    const create = `mutation { createBrandStrategy(input: { brandStrategy: { primaryColor: "#000" } }) { clientMutationId } }`;
+    await data(ben.api, create);
+    const second = await error(ben.api, create);
+    assert.deepEqual([second.status, second.code], [409, '23505']);
+  });
+
+  test('too many mails: 429', async () => {
+    const email = `${randomUUID()}@example.org`;
+    await call(anybody, 'forgotPassword', { email });
+    let answer;
+    for (let i = 0; i < 10 && answer?.body.errors === undefined; i++) {
+      answer = await query(anybody, 'mutation ($email: String!) { forgotPassword(input: { email: $email }) { result } }', { email });
+    }
+    assert.deepEqual(answer.body.errors?.map(({ extensions }) => extensions), [{ code: 'PT429', status: 429 }], answer.text);
+  });
+});
+
+test('what the schema offers is orla_api, and nothing of the tables behind it', async () => {
+  const { __schema: { queryType, mutationType, types } } = await data(anybody,
+    '{ __schema { queryType { fields { name } } mutationType { fields { name } } types { name } } }');
+  const fields = [...queryType.fields, ...mutationType.fields].map(({ name }) => name);
+  const functions = (await database.sql(`SELECT proname FROM pg_proc WHERE pronamespace = 'orla_api'::regnamespace`))
+    .map(({ proname }) => proname.replace(/_(.)/g, (_, letter) => letter.toUpperCase()));
+  assert.deepEqual(functions.filter((name) => !fields.includes(name)), [], 'every function');
+  assert.ok(fields.includes('allMyAuditLogs') && fields.includes('allConnections'));
+  assert.deepEqual(types.filter(({ name }) => /^(User|Session|RefreshToken|Outbox|Provider|TenantKey)s?$/.test(name)), []);
+  assert.deepEqual(fields.filter((name) => /(authenticate|perform|signJwt|renderMail|crypt|digest)/i.test(name)), []);
+});
+
+test('an error that is the server\'s own says nothing of itself, but to the operator', async ({ mock }) => {
+  const said = mock.method(console, 'error', () => {});
   assert.deepEqual(await error(ada.api, '{ broken }'), { message: 'internal error', code: 'XX000', status: 500 });
+  assert.deepEqual(said.mock.calls.map((call) => call.arguments), [['internal error at broken: XX000 page 7 of orla.users']]);
+});
+
+test('the documented command starts it, with no editor', async () => {
+  const started = await startPostGraphileByCommand(database.loginUri);
+  try {
+    const client = new Client(started.url);
+    assert.equal((await data(client.as({ token: ada.session.access_token }), '{ me }')).me.id, ada.id);
+    assert.equal((await client.get('/')).status, 404);
+  } finally {
+    await started.close();
+  }
 });

@@ -1,26 +1,18 @@
 // Google: accounts.google.com, oauth2.googleapis.com and Drive v3, behind one
 // address with Google's paths. Reads only: there are no uploads.
-import { authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
+import { apiGrant, authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
 import { Answer, html, json } from './lib/answers.mjs';
 import { idToken, jwks } from './lib/idtoken.mjs';
-import { driveRoute } from './google_drive.mjs';
-
-export const SCOPE = 'https://www.googleapis.com/auth/';
+import { SCOPE, driveError, driveRoute } from './google_drive.mjs';
 
 const bad = (status, error, error_description, more = {}) => json(status, { error, error_description, ...more });
-
-// Drive's form of an error.
-export function driveError(status, reason, message, more = {}, headers = {}) {
-  const domain = reason.endsWith('Exceeded') ? 'usageLimits' : 'global';
-  return json(status, { error: { code: status, message, errors: [{ message, domain, reason, ...more }] } }, headers);
-}
 
 const THROTTLED = 'Quota exceeded for quota metric \'Queries\' and limit \'Queries per minute per user\' of service \'drive.googleapis.com\' for consumer \'project_number:123456789012\'. ' +
   `To see the figures for this project, and to ask for a higher limit, go to the console: https://console.emulator.example/apis/api/drive.googleapis.com/quotas?project=123456789012&${'metric=queries&'.repeat(20)}`;
 
 export const google = {
   answer,
-  allScopes: [`${SCOPE}drive`, 'openid', `${SCOPE}userinfo.email`],
+  allScopes: [`${SCOPE}drive`, `${SCOPE}userinfo.email`],
   name: 'google_drive',
   title: 'Google',
   hosts: { main: {} },
@@ -153,7 +145,7 @@ function answer(emulator, grant, withRefresh) {
     fields.refresh_token = tokens.newRefresh(grant, '1//0g');
     grant.testing = knobs.testing;
     if (knobs.testing) fields.refresh_token_expires_in = 604_799;
-    killOldest(emulator, grant);
+    tokens.pushOut(grant, knobs.refresh_token_limit);
   }
   if (grant.scopes.includes('openid')) {
     const now = Math.floor(emulator.now() / 1000);
@@ -162,12 +154,6 @@ function answer(emulator, grant, withRefresh) {
       email_verified: account.email_verified, ...nonce && { nonce }, iat: now, exp: now + 3600 }, access_token);
   }
   return tokenAnswer(emulator, fields);
-}
-
-// One more than the limit, and the oldest is dead, without a word.
-function killOldest({ tokens, knobs }, { account, client_id }) {
-  const live = tokens.liveRefreshTokens((grant) => grant.account === account && grant.client_id === client_id);
-  for (const found of live.slice(0, Math.max(0, live.length - knobs.refresh_token_limit))) found.dead = 'pushed out';
 }
 
 // All tokens of the user for the whole project, whoever holds them.
@@ -194,13 +180,4 @@ function userinfo(ctx) {
   if (grant.scopes.includes(`${SCOPE}userinfo.email`)) Object.assign(told, { email, email_verified });
   if (grant.scopes.includes(`${SCOPE}userinfo.profile`)) Object.assign(told, { name });
   return json(200, told);
-}
-
-// The grant behind the bearer token, or the refusal that is made of the reason.
-export function apiGrant({ emulator, bearer, headers }, refusal) {
-  const reason = bearer === null ? (headers.authorization === undefined ? 'absent' : 'malformed') : emulator.tokens.accessProblem(bearer);
-  const grant = bearer === null ? null : emulator.tokens.access(bearer)?.grant;
-  if (grant) grant[reason === null ? 'api_calls' : 'api_refused'] += 1;
-  if (reason !== null) throw refusal(reason);
-  return grant;
 }

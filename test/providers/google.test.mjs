@@ -13,7 +13,7 @@ const provider = 'google_drive';
 const knobs = (values) => providers.call('POST', 'knobs', { provider, ...values });
 
 before(async () => {
-  providers = await startProviders();
+  providers = await startProviders({ only: ['google_drive'] });
   base = providers.description.google_drive.main.http;
 });
 after(() => providers.stop());
@@ -172,6 +172,8 @@ test('folders, pages, empty pages', async () => {
   } while (pageToken);
   assert.deepEqual(sizes, [0, 0, 4, 2]);
   assert.deepEqual(seen, whole.files);
+  const { nextPageToken } = await list(access_token, { q });
+  assert.equal((await list(access_token, { q: 'trashed=false', pageToken: nextPageToken })).error.code, 400, 'the token of another question');
   await knobs({ empty_pages: 0, page_limit: null });
   assert.deepEqual((await list(access_token, { q: "'root' in parents and mimeType='application/vnd.google-apps.folder'" })).files.map(({ name }) => name),
     ['Brand', 'Invoices', 'Native', 'Names']);

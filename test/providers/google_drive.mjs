@@ -2,11 +2,19 @@
 // export), drives.
 import { contentAnswer, json, text } from './lib/answers.mjs';
 import { own } from './lib/accounts.mjs';
+import { apiGrant } from './lib/authorize.mjs';
 import { Content } from './lib/contents.mjs';
 import { docx, pdf, pptx, xlsx } from './lib/documents.mjs';
 import { BadFields, parseFields, select } from './lib/fields.mjs';
 import { BadQuery, parseQuery } from './lib/google_query.mjs';
-import { SCOPE, apiGrant, driveError } from './google.mjs';
+
+export const SCOPE = 'https://www.googleapis.com/auth/';
+
+// Drive's form of an error.
+export function driveError(status, reason, message, more = {}, headers = {}) {
+  const domain = reason.endsWith('Exceeded') ? 'usageLimits' : 'global';
+  return json(status, { error: { code: status, message, errors: [{ message, domain, reason, ...more }] } }, headers);
+}
 
 const NATIVE = 'application/vnd.google-apps.';
 const OFFICE = 'application/vnd.openxmlformats-officedocument.';
@@ -39,7 +47,7 @@ export function driveRoute(ctx) {
   const match = /^\/drive\/v3\/(about|files|drives)(?:\/([^/]+))?(?:\/(export))?$/.exec(rawPath);
   if (method !== 'GET' || !match) return null;
   const [, what, rawId, action] = match;
-  const id = rawId === undefined ? undefined : decodeURIComponent(rawId);
+  const id = plain(rawId);
   const run = (endpoint, work) => ({ endpoint, run: () => work(ctx, grantOf(ctx), id) });
   if (what === 'about' && !id) return run('about', about);
   if (what === 'drives') return id ? run('drive', (c, grant) => oneDrive(c, grant, id)) : run('drives', drives);
@@ -47,6 +55,14 @@ export function driveRoute(ctx) {
   if (!id) return run(/\b(?:name|fullText)\s+contains\b/.test(query.get('q') ?? '') ? 'search' : 'list', list);
   if (action) return run('export', exported);
   return query.get('alt') === 'media' ? run('download', download) : run('metadata', metadata);
+}
+
+function plain(segment) {
+  try {
+    return segment === undefined ? undefined : decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function grantOf(ctx) {
@@ -90,8 +106,8 @@ function resource(node) {
   if (node.parent) shown.parents = [node.parent.id];
   if (node.drive.name !== own) Object.assign(shown, { driveId: node.drive.id, teamDriveId: node.drive.id });
   if (node.resource_key) shown.resourceKey = node.resource_key;
-  if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5'), sha256Checksum: node.content.hash('sha256') });
-  if (node.type === 'native') Object.assign(shown, { size: '1', exportLinks: {} });
+  if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5') });
+  if (node.type === 'native') Object.assign(shown, { size: '1024', exportLinks: Object.fromEntries(Object.keys(EXPORTS[node.native] ?? {}).map((mime) => [mime, `https://docs.google.com/feeds/download/export?id=${node.id}&mimeType=${encodeURIComponent(mime)}`])) });
   if (node.type === 'shortcut') shown.shortcutDetails = { targetId: node.target.id, targetMimeType: mimeOf(node.target) };
   return shown;
 }
@@ -189,7 +205,7 @@ function download(ctx, grant, id) {
   if (node.abuse && ctx.query.get('acknowledgeAbuse') !== 'true') {
     throw driveError(403, 'cannotDownloadAbusiveFile', 'This file has been identified as malware or spam and cannot be downloaded.');
   }
-  return contentAnswer(node.content, ctx.headers.range, { 'content-type': node.mime, 'x-goog-hash': `md5=${node.content.hash('md5')}` },
+  return contentAnswer(node.content, ctx.headers.range, { 'content-type': node.mime },
     ctx.emulator.knobs.range === 'honour');
 }
 

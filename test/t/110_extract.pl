@@ -6,99 +6,23 @@
 use strict;
 use warnings;
 
-use File::Temp qw(tempdir);
-use IPC::Open2;
+use FindBin;
+use lib $FindBin::RealBin;
+use Cluster;
 use Test::More;
-use Time::HiRes qw(sleep time);
-
-my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
-my ($uid, $gid) = $> == 0 ? (getpwnam($os_user))[ 2, 3 ] : ($>, (split ' ', $))[0]);
-my $dir = tempdir('orla-extract-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $dir;
-chown $uid, $gid, $dir;
+use Time::HiRes qw(time);
 
 # Nothing here takes a minute; what hangs fails.
 $SIG{ALRM} = sub { die "hangs\n" };
 alarm 120;
 
-my $data  = "$dir/data";
+my $c     = Cluster->new('extract');
+my $dir   = $c->{dir};
+my $data  = $c->{data};
 my $files = "$dir/files";
-my @sessions;
 
-# ---- the cluster -------------------------------------------------------------
-
-sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
-
-sub run_quietly
-{
-	my $pid = fork() // die $!;
-	if ($pid == 0)
-	{
-		open(STDOUT, '>', '/dev/null') or die $!;
-		exec @_ or die $!;
-	}
-	waitpid($pid, 0);
-	die "@_ failed\n" if $? != 0;
-}
-
-my $config = $ENV{PG_CONFIG} // 'pg_config';
-chomp(my $bin = `$config --bindir`);
-
-sub start_cluster
-{
-	run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust -N -E UTF8 --no-locale --no-instructions)));
-	run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
-		"-c port=5432 -c listen_addresses= -c unix_socket_directories=$dir -c fsync=off"));
-	delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
-	@ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGCLIENTENCODING)} = ($dir, 5432, 'postgres', 'postgres', 'UTF8');
-}
-
-END
-{
-	my $status = $?;
-	close $_->{in} for @sessions;
-	run_quietly(as_owner("$bin/pg_ctl", 'stop', '-D', $data, qw(-m immediate -w))) if -e "$data/postmaster.pid";
-	$? = $status;
-}
-
-# A session that stays.
-sub session
-{
-	my $self = {};
-	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', 'psql', '-qAtX', '-d', 'app');
-	push @sessions, $self;
-	say_to($self, '\set SHOW_CONTEXT never');
-	$self->{backend} = ask($self, 'SELECT pg_backend_pid();');
-	return $self;
-}
-
-sub say_to
-{
-	my ($self, $sql) = @_;
-	print { $self->{in} } "$sql\n";
-	$self->{in}->flush;
-}
-
-sub answer
-{
-	my ($self) = @_;
-	my $answer = '';
-	say_to($self, '\echo --done--');
-	while (defined(my $line = readline($self->{out})))
-	{
-		last if $line eq "--done--\n";
-		$answer .= $line;
-	}
-	chomp $answer;
-	return $answer;
-}
-
-sub ask
-{
-	my ($self, $sql) = @_;
-	say_to($self, $sql);
-	return answer($self);
-}
+sub slurp { return Cluster::slurp(@_) }
+sub until_true { return Cluster::waits_until(@_) }
 
 sub quoted { my ($text) = @_; $text =~ s/'/''/g; return "'$text'" }
 
@@ -111,15 +35,15 @@ sub call
 	return sprintf 'orla.extract_text(pg_read_binary_file(%s), %s)', quoted("$files/$name"), defined $type ? quoted($type) : 'NULL';
 }
 
-sub outcome { return ask($session, 'SELECT outcome, found_type FROM ' . call(@_) . ';') }
-sub text_of { return ask($session, 'SELECT full_text FROM ' . call(@_) . ';') }
+sub outcome { return $session->ask('SELECT outcome, found_type FROM ' . call(@_) . ';') }
+sub text_of { return $session->ask('SELECT full_text FROM ' . call(@_) . ';') }
 
 sub with
 {
 	my ($settings, $code) = @_;
-	ask($session, join '', map { "SET orla.$_ = " . quoted($settings->{$_}) . ';' } sort keys %$settings);
+	$session->ask(join '', map { "SET orla.$_ = " . quoted($settings->{$_}) . ';' } sort keys %$settings);
 	my $result = $code->();
-	ask($session, join '', map { "RESET orla.$_;" } sort keys %$settings);
+	$session->ask(join '', map { "RESET orla.$_;" } sort keys %$settings);
 	return $result;
 }
 
@@ -130,14 +54,6 @@ sub put
 	print {$out} $bytes;
 	close $out or die $!;
 	chmod $mode // 0644, $file;
-}
-
-sub slurp
-{
-	my ($file) = @_;
-	open(my $in, '<:raw', $file) or die "$file: $!\n";
-	local $/;
-	return scalar <$in>;
 }
 
 # A length of sleep that no other process has, and that ends by itself.
@@ -157,18 +73,6 @@ sub children_of
 {
 	my ($pid) = @_;
 	return grep { (eval { slurp("/proc/$_/stat") } // '') =~ /^\d+ \(.*\) \S $pid /s } map { m{(\d+)} } glob('/proc/[0-9]*');
-}
-
-sub until_true
-{
-	my ($code) = @_;
-	my $give_up = time + 10;
-	while (time < $give_up)
-	{
-		return 1 if $code->();
-		sleep 0.01;
-	}
-	return 0;
 }
 
 # A program in the place of pdftotext.
@@ -213,7 +117,7 @@ const more = {
 for (const [name, bytes] of Object.entries(more)) writeFileSync(`${files}/${name}`, bytes);
 END
 chomp(my $root = `pwd`);
-run_quietly('node', "$dir/make.mjs", $root, $files, "$dir/secret");
+Cluster::run_quietly('node', "$dir/make.mjs", $root, $files, "$dir/secret");
 put("$files/empty", '');
 put("$files/formulas.csv", "name,value\n=cmd|' /C calc'!A0,=HYPERLINK(\"http://evil.example/\",\"x\")\n\@SUM(1),+1\n");
 put("$files/hostile.html", <<'END');
@@ -240,12 +144,9 @@ put("$files/long.html", '<html><p>a' . $fox x 3000);
 put("$files/edge.txt", 'a' x 1022 . "\xe2\x82\xac" x 2);
 put("$files/nul.txt", 'a' x 300 . "\0b\0");
 
-start_cluster();
-{
-	my $made = `psql -qAtX -c 'CREATE DATABASE app' && psql -qAtX -d app -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION orla CASCADE' 2>&1`;
-	is($made, '', 'the extension is installed');
-}
-$session = session();
+$c->sql('CREATE DATABASE app', database => 'postgres');
+is($c->sql("SET client_min_messages = warning; CREATE EXTENSION orla CASCADE;"), '', 'the extension is installed');
+$session = $c->session;
 
 # ---- each kind ---------------------------------------------------------------
 
@@ -296,7 +197,7 @@ is(outcome('old.doc', 'application/msword'), 'unknown format|', 'an old Word doc
 sub has_none
 {
 	my ($name, $outcome, $what) = @_;
-	is(ask($session, 'SELECT outcome, full_text IS NULL FROM ' . call($name) . ';'), "$outcome|t", $what);
+	is($session->ask('SELECT outcome, full_text IS NULL FROM ' . call($name) . ';'), "$outcome|t", $what);
 }
 has_none('empty', 'no text', 'an empty file');
 has_none('pdf_blank', 'no text', 'a PDF without text');
@@ -313,26 +214,26 @@ has_none('docx_entities', 'damaged', 'a DOCX with entities of entities');
 has_none('docx_foreign', 'damaged', 'a DOCX with an entity that reads a file');
 has_none('docx_bomb', 'too large', 'a DOCX that unpacks to 300 MB');
 has_none('zip_empty', 'unknown format', 'an empty ZIP');
-is(ask($session, 'SELECT * FROM orla.extract_text(NULL, NULL);'), '|no text|', 'nothing at all');
+is($session->ask('SELECT * FROM orla.extract_text(NULL, NULL);'), '|no text|', 'nothing at all');
 
 # ---- limits --------------------------------------------------------------------
 
-is(with({ extract_size => '1kB' }, sub { ask($session, "SELECT outcome, octet_length(full_text), replace(full_text, '$fox', '') FROM " . call('long.txt') . ';') }),
+is(with({ extract_size => '1kB' }, sub { $session->ask("SELECT outcome, octet_length(full_text), replace(full_text, '$fox', '') FROM " . call('long.txt') . ';') }),
 	'cut|1021|a', 'text beyond the limit is cut between characters');
-is(with({ extract_size => '1kB' }, sub { ask($session, "SELECT outcome, octet_length(full_text), replace(full_text, '$fox', '') FROM " . call('long.html') . ';') }),
+is(with({ extract_size => '1kB' }, sub { $session->ask("SELECT outcome, octet_length(full_text), replace(full_text, '$fox', '') FROM " . call('long.html') . ';') }),
 	'cut|1021|a', 'likewise what a program prints');
 is(with({ extract_size => '1kB' }, sub { text_of('edge.txt') }), 'a' x 1022, 'the one character that is cut off does not decide which set it is');
-is(with_fake(fake('endless', "#!/bin/sh\nexec yes endless-$$\n"), sub { ask($session, 'SELECT outcome, octet_length(full_text) FROM ' . call('pdf') . ';') }),
+is(with_fake(fake('endless', "#!/bin/sh\nexec yes endless-$$\n"), sub { $session->ask('SELECT outcome, octet_length(full_text) FROM ' . call('pdf') . ';') }),
 	'cut|4194304', 'a program that never stops to print');
 ok(gone("endless-$$"), 'is ended');
 
 sub memory_of { return slurp("/proc/$_[0]/status") =~ /^VmHWM:\s+(\d+) kB/m ? $1 : die "no memory\n" }
 {
-	my $fresh = session();
-	ask($fresh, 'SELECT outcome FROM ' . call('docx') . ';');
+	my $fresh = $c->session;
+	$fresh->ask('SELECT outcome FROM ' . call('docx') . ';');
 	my $before = memory_of($fresh->{backend});
 	my $start  = time;
-	is(ask($fresh, 'SELECT outcome, octet_length(full_text) FROM ' . call('docx_bomb_below') . ';'), 'cut|4194304', 'a DOCX that unpacks to 100 MB');
+	is($fresh->ask('SELECT outcome, octet_length(full_text) FROM ' . call('docx_bomb_below') . ';'), 'cut|4194304', 'a DOCX that unpacks to 100 MB');
 	cmp_ok(time - $start, '<', 10, 'is over soon');
 	cmp_ok(memory_of($fresh->{backend}) - $before, '<', 24 * 1024, 'and the server stays small');
 }
@@ -365,20 +266,20 @@ is(with_fake('', sub { outcome('pdf') }), 'no tool|application/pdf', 'none');
 is(with({ extract_python => '/nowhere/python3' }, sub { outcome('docx') }), 'no tool|application/zip', 'no Python');
 is(with({ extract_python => fake('bare', "#!/bin/sh\necho no module >&2\nexit 1\n") }, sub { outcome('html') }), 'no tool|text/html', 'a Python without its library');
 is(with({ extract_python => '' }, sub { outcome('text') }), 'found|text/plain', 'text needs none');
-like(slurp("$dir/server.log"), qr{LOG:  could not read a file with "/nowhere/pdftotext"}, 'the log tells the operator');
-like(slurp("$dir/server.log"), qr{LOG:  could not read a file with "\Q$dir\E/bare"\n.*DETAIL:  no module}, 'and why');
+like(slurp($c->{log}), qr{LOG:  could not read a file with "/nowhere/pdftotext"}, 'the log tells the operator');
+like(slurp($c->{log}), qr{LOG:  could not read a file with "\Q$dir\E/bare"\n.*DETAIL:  no module}, 'and why');
 is(with_fake(fake('crash', "#!/usr/bin/python3 -IS\nimport ctypes\nctypes.string_at(0)\n"), sub { outcome('pdf') }), 'damaged|application/pdf', 'one that crashes');
 is(with_fake(fake('garbage', "#!/bin/sh\nprintf 'a\\377\\000\\355\\240\\200b'\n"), sub { text_of('pdf') }), 'a' . "\xef\xbf\xbd" x 4 . 'b', 'one that prints what is no text');
 is(with_fake(fake('loud', "#!/bin/sh\nhead -c 300000 /dev/zero >&2\necho text\n" =~ s{/dev/zero}{/usr/bin/python3}r), sub { text_of('pdf') }), "text\n", 'one that complains at length');
-like(ask($session, "SET orla.extract_pdf = 'pdftotext';"), qr/invalid value for parameter "orla.extract_pdf": "pdftotext"\nDETAIL:  The value must be an absolute path/, 'a program is named in full');
+like($session->ask("SET orla.extract_pdf = 'pdftotext';"), qr/invalid value for parameter "orla.extract_pdf": "pdftotext"\nDETAIL:  The value must be an absolute path/, 'a program is named in full');
 
 # The file is kept whatever happens, with what there is to say.
-ask($session, "INSERT INTO orla.users (id, name, email, password_hash) VALUES ('aaaaaaaa-0000-4000-8000-000000000001', 'Ada', 'ada\@example.org', '\$argon2id\$test');
+$session->ask("INSERT INTO orla.users (id, name, email, password_hash) VALUES ('aaaaaaaa-0000-4000-8000-000000000001', 'Ada', 'ada\@example.org', '\$argon2id\$test');
 	GRANT orla_gateway TO postgres;");
 sub stored
 {
 	my ($name) = @_;
-	return ask($session, "BEGIN; SET LOCAL orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
+	return $session->ask("BEGIN; SET LOCAL orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
 		WITH made AS MATERIALIZED (SELECT orla.store_asset('f', 'guidelines', 'application/pdf', 'test', pg_read_binary_file('$files/$name'), '{\"a\": null, \"b\": 1}') AS id) SELECT FROM made;
 		SELECT octet_length(content), content_preview, metadata FROM orla.brand_voice_assets; ROLLBACK;") =~ s/^\n//r;
 }
@@ -440,12 +341,12 @@ END
 	{
 		is($did{$_}, 'Permission denied', "refused: $_") for 'keyring', 'folder', 'new file', 'change', 'environment', 'users', 'privileges';
 		ok(!-e "$dir/planted", 'nothing was made');
-		unlike(slurp("$dir/server.log"), qr/not confined/, 'there is nothing to tell');
+		unlike(slurp($c->{log}), qr/not confined/, 'there is nothing to tell');
 	}
 	else
 	{
 		diag('this kernel has no Landlock: what files a program reaches is not tried');
-		like(slurp("$dir/server.log"), qr/programs that read files are not confined as they could be/, 'the log tells what the kernel lacks');
+		like(slurp($c->{log}), qr/programs that read files are not confined as they could be/, 'the log tells what the kernel lacks');
 	}
 	is($did{library}, 'done', 'what programs are made of can be read');
 }
@@ -457,8 +358,8 @@ sub start_hanging
 	my ($s, $number) = @_;
 	my $nap = nap($number);
 	fake("hang$number", "#!/bin/sh\nsleep $nap &\nsleep $nap\n");
-	ask($s, "SET orla.extract_pdf = '$dir/hang$number';");
-	say_to($s, 'SELECT outcome FROM ' . call('pdf') . ';');
+	$s->ask("SET orla.extract_pdf = '$dir/hang$number';");
+	$s->send('SELECT outcome FROM ' . call('pdf') . ';');
 	return until_true(sub { processes_with($nap) == 2 });
 }
 
@@ -466,40 +367,40 @@ sub start_hanging
 	ok(start_hanging($session, 5), 'a program hangs');
 	my $start = time;
 	kill 'INT', $session->{backend};
-	like(answer($session), qr/canceling statement due to user request/, 'the statement is cancelled');
+	like($session->answer, qr/canceling statement due to user request/, 'the statement is cancelled');
 	cmp_ok(time - $start, '<', 0.5, 'at once');
 	ok(gone(nap(5)), 'nothing of the program is left');
 	is(scalar(children_of($session->{backend})), 0, 'and nothing that waits for its parent');
-	ask($session, 'RESET orla.extract_pdf;');
+	$session->ask('RESET orla.extract_pdf;');
 	is(outcome('pdf'), 'found|application/pdf', 'the session goes on');
-	ask($session, "SET statement_timeout = '200ms'; SET orla.extract_pdf = '$hang';");
+	$session->ask("SET statement_timeout = '200ms'; SET orla.extract_pdf = '$hang';");
 	like(outcome('pdf'), qr/canceling statement due to statement timeout/, 'a time limit counts');
-	ask($session, 'RESET statement_timeout; RESET orla.extract_pdf;');
+	$session->ask('RESET statement_timeout; RESET orla.extract_pdf;');
 	ok(gone(nap(2)), 'likewise');
 	# A caller may catch the cancel: no program then, either.
 	my $open = () = glob("/proc/$session->{backend}/fd/*");
 	for (1 .. 30)
 	{
-		ask($session, "SET statement_timeout = '20ms'; SET orla.extract_pdf = '$hang';");
+		$session->ask("SET statement_timeout = '20ms'; SET orla.extract_pdf = '$hang';");
 		outcome('pdf');
-		ask($session, 'RESET statement_timeout; RESET orla.extract_pdf;');
+		$session->ask('RESET statement_timeout; RESET orla.extract_pdf;');
 	}
 	my $now = () = glob("/proc/$session->{backend}/fd/*");
 	cmp_ok($now, '<=', $open + 2, 'thirty cancels leave no descriptor open');
 	is(scalar(children_of($session->{backend})), 0, 'and no process');
 }
 {
-	my $s = session();
+	my $s = $c->session;
 	ok(start_hanging($s, 6), 'a program hangs');
 	kill 'TERM', $s->{backend};
 	ok(until_true(sub { !-e "/proc/$s->{backend}" }), 'its session is terminated');
 	ok(gone(nap(6)), 'nothing of the program is left');
 }
 {
-	my $s = session();
+	my $s = $c->session;
 	fake('alone', "#!/bin/sh\nexec sleep " . nap(7) . "\n");
-	ask($s, "SET orla.extract_pdf = '$dir/alone';");
-	say_to($s, 'SELECT outcome FROM ' . call('pdf') . ';');
+	$s->ask("SET orla.extract_pdf = '$dir/alone';");
+	$s->send('SELECT outcome FROM ' . call('pdf') . ';');
 	ok(until_true(sub { processes_with(nap(7)) == 1 }), 'a program hangs');
 	kill 'KILL', $s->{backend};
 	ok(until_true(sub { processes_with(nap(7)) == 0 }), 'its session is killed, and it with it');

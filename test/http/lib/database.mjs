@@ -1,5 +1,6 @@
 // A database with orla for one test file: in the cluster that PGHOST names,
-// else in a cluster of its own that ends with the file.
+// else in a cluster of its own that ends with the file. So does one that changes
+// what databases of a cluster share: alone.
 //
 // A cluster of its own needs initdb, and another user than root to run as.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -7,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 const asRoot = process.getuid() === 0;
@@ -58,14 +60,23 @@ async function connect(connectionString) {
   return client;
 }
 
+/** Waits until nobody is connected any more: a layer that has ended its connections need not have been heard yet. */
+async function leftAlone(client, database) {
+  for (let i = 0; i < 100; i++) {
+    const { rows } = await client.query('SELECT FROM pg_stat_activity WHERE datname = $1 LIMIT 1', [database]);
+    if (rows.length === 0) return;
+    await sleep(20);
+  }
+}
+
 /**
  * { name, loginUri, admin, sql(text, values), connectAs(), close() }
  *
  * `admin` is a superuser's connection, `loginUri` what an HTTP layer gets: a
  * login that was allowed in by orla.allow_http_login() and nothing else.
  */
-export async function startDatabase({ settings = {}, harden = true } = {}) {
-  const own = process.env.PGHOST === undefined;
+export async function startDatabase({ settings = {}, harden = true, alone = false } = {}) {
+  const own = alone || process.env.PGHOST === undefined;
   const cluster = own ? startCluster()
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
@@ -92,9 +103,11 @@ export async function startDatabase({ settings = {}, harden = true } = {}) {
     loginUri: uri(cluster, login, secret, name),
     sql: async (text, values) => (await admin.query(text, values)).rows,
     connectAs: (user, pass) => connect(uri(cluster, user, pass, name)),
+    connectAdmin: () => connect(uri(cluster, cluster.user, password, name)),
     connectLogin: () => connect(uri(cluster, login, secret, name)),
     async close() {
       await admin.end();
+      await leftAlone(maintenance, name);
       await maintenance.query(`DROP DATABASE ${name} WITH (FORCE)`);
       await maintenance.query(`DROP ROLE ${login}`);
       await maintenance.end();

@@ -28,27 +28,32 @@ const environment = (database, settings, port) => ({
     [`PGRST_${name.replaceAll('-', '_').toUpperCase()}`, value])),
 });
 
-async function startBinary(database, settings) {
+/** The same as a process of its own; program is PostgREST or what takes its arguments. */
+export async function startProgram(program, database, settings = {}) {
   const port = await freePort();
-  const process_ = spawn(process.env.POSTGREST, [CONF], {
+  const process_ = spawn(program, [CONF], {
     env: { ...process.env, ...environment(database, settings, port) }, stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const ended = new Promise((resolve) => process_.once('exit', resolve));
   let log = '';
+  const ended = new Promise((resolve) => {
+    process_.once('exit', resolve);
+    process_.once('error', (error) => { log += error.message; resolve(); });
+  });
   process_.stderr.on('data', (chunk) => { log += chunk; });
   const url = `http://127.0.0.1:${port}`;
   for (let i = 0; i < 100; i++) {
-    if (process_.exitCode !== null) throw new Error(`PostgREST ended: ${log}`);
+    if (process_.exitCode !== null || process_.pid === undefined) throw new Error(`PostgREST ended: ${log}`);
     const up = await fetch(`${url}/rpc/jwks`).then((response) => response.status < 500, () => false);
-    if (up) return { url, log: () => log, async close() { process_.kill(); await ended; } };
+    if (up) return { url, log: () => log, reload: () => process_.kill('SIGUSR2'), async close() { process_.kill(); await ended; } };
     await sleep(100);
   }
   process_.kill();
   throw new Error(`PostgREST did not start: ${log}`);
 }
 
-/** Starts the layer over a database; { url, close() }. */
+/** Starts the layer over a database; { url, reload(), close() }. */
 export async function startLayer(database, settings = {}) {
-  if (IS_POSTGREST) return startBinary(database, settings);
-  return startGateway(readSettings(CONF, environment(database, settings, 0)));
+  if (IS_POSTGREST) return startProgram(process.env.POSTGREST, database, settings);
+  const gateway = await startGateway(readSettings(CONF, environment(database, settings, 0)));
+  return { ...gateway, reload: () => gateway.connections.reloadConfig() };
 }

@@ -1,8 +1,19 @@
 // People who sign up over HTTP and read their mail in the outbox.
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const PASSWORD = 'Correct-Horse-42';
+export const WRONG = 'Wrong-Horse-42';
 let count = 0;
+
+/** Looks again until it is so, for 5 seconds. */
+export async function eventually(what, check) {
+  for (let i = 0; i < 250; i++) {
+    if (await check()) return;
+    await sleep(20);
+  }
+  assert.fail(what);
+}
 
 /** The newest mail to an address, as the operator's orla.render_mail() shows it. */
 export async function mailTo(database, address) {

@@ -10,10 +10,10 @@ const OS_USER = process.env.ORLA_TEST_OS_USER ?? 'postgres';
 const asRoot = process.getuid() === 0;
 
 const PROGRAM = [...process.env.PATH.split(':'), '/usr/sbin'].map((dir) => join(dir, 'pgbouncer')).find(existsSync);
-export const HAS_PGBOUNCER = PROGRAM !== undefined;
 
 /** { uri, close() }: the database's login through PgBouncer in transaction mode, one server connection. */
 export async function startPgBouncer(database) {
+  if (PROGRAM === undefined) throw new Error('pgbouncer is not installed');
   const dir = mkdtempSync(join(tmpdir(), 'orla-pgbouncer-'));
   const port = await freePort();
   const target = new URL(database.loginUri);
@@ -39,6 +39,7 @@ export async function startPgBouncer(database) {
     await sleep(50);
     if (existsSync(join(dir, 'pid'))) pid = Number(readFileSync(join(dir, 'pid'), 'utf8'));
   }
+  if (pid === 0) throw new Error('pgbouncer did not start');
   return {
     uri: `postgresql://${target.username}:${target.password}@127.0.0.1:${port}/app`,
     async close() {

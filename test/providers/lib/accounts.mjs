@@ -18,15 +18,15 @@ export const own = 'own';
 
 export class Account {
   // rules: { newId(account, node), allowed(name), duplicates, insensitive }
-  constructor({ email, name = email.split('@')[0], kind = 'personal', id = null, email_verified = true, mail = email, files = ['sample'] }, rules) {
-    Object.assign(this, { email, name, kind, rules, email_verified, mail });
+  constructor({ email, name = email.split('@')[0], kind = 'personal', id = null, email_verified = true, mail = email, suspended = false, files = ['sample'] }, rules) {
+    Object.assign(this, { email, name, kind, rules, email_verified, mail, suspended });
     this.number = createHash('sha256').update(email).digest();
     this.id = id ?? rules.accountId(this);
     this.nodes = new Map();
     this.drives = new Map();
     this.made = 0;
     this.drive(own);
-    for (const description of expand(files, rules.allowed)) this.add(description);
+    for (const description of expand(files, rules)) this.add(description);
   }
 
   // Bytes that are the same for the same account and number in each run.

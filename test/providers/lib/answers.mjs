@@ -2,7 +2,6 @@
 // piece or many; and in all the ways in which answers come out wrong.
 import { gzipSync } from 'node:zlib';
 import { Readable } from 'node:stream';
-import { once } from 'node:events';
 import { Content } from './contents.mjs';
 
 // Handlers return answers or throw them.
@@ -58,7 +57,7 @@ function wording(fault, emulator, endpoint) {
   if (fault.body === 'empty') return new Answer(fault.status ?? 200, '', {});
   if (typeof fault.body === 'string') return text(fault.status ?? 200, fault.body);
   if (fault.body !== null) return json(fault.status ?? 200, fault.body);
-  return emulator.problem(fault.status, endpoint);
+  return Object.assign(emulator.problem(fault.status, endpoint), { status: fault.status });
 }
 
 // What a fault does to a true answer.
@@ -114,10 +113,17 @@ export async function send(emulator, req, res, answer, fault = {}) {
   const pieces = stream ? Readable.from(body.pieces()) : cut(body, fault.trickle_ms ? 10 : chunked ? 3 : 1);
   for await (const piece of pieces) {
     if (res.destroyed) return;
-    if (!res.write(piece)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (!res.write(piece)) await drained(res);
     if (fault.trickle_ms) await new Promise((next) => { setTimeout(next, fault.trickle_ms); });
   }
   res.end();
+}
+
+function drained(res) {
+  return new Promise((resolve) => {
+    const done = () => { res.off('drain', done).off('close', done); resolve(); };
+    res.on('drain', done).on('close', done);
+  });
 }
 
 function cut(body, count) {

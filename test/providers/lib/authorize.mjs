@@ -11,7 +11,7 @@ export function authorize(ctx, dialect) {
   const client = emulator.clients.get(query.get('client_id'));
   const redirect_uri = query.get('redirect_uri');
   if (!client) throw html(400, dialect.words.unknown_client);
-  if (!redirect_uri || (client.redirect_uris && !client.redirect_uris.includes(redirect_uri))) {
+  if (!redirect_uri || !URL.canParse(redirect_uri) || (client.redirect_uris && !client.redirect_uris.includes(redirect_uri))) {
     throw html(400, dialect.words.redirect_mismatch, `<p>redirect_uri=${escape(redirect_uri)}</p>`);
   }
   for (const name of new Set(query.keys())) {
@@ -93,4 +93,13 @@ export function tokenAnswer(emulator, fields) {
   }
   for (const name of omit) delete all[name];
   return all;
+}
+
+// The grant behind the bearer token, or the refusal that is made of the reason.
+export function apiGrant({ emulator, bearer, headers }, refusal) {
+  const reason = bearer === null ? (headers.authorization === undefined ? 'absent' : 'malformed') : emulator.tokens.accessProblem(bearer);
+  const grant = bearer === null ? null : emulator.tokens.access(bearer)?.grant;
+  if (grant) grant[reason === null ? 'api_calls' : 'api_refused'] += 1;
+  if (reason !== null) throw refusal(reason);
+  return grant;
 }

@@ -4,6 +4,7 @@
 //   POST /control/knobs      {provider, …knobs, faults: […]}     the knobs as they are then
 //   POST /control/faults     {provider, …one fault}              added to the others
 //   POST /control/accounts   {provider, email, name?, kind?, files?}
+//   POST /control/files      {provider, account, files}          more files
 //   POST /control/clients    {provider, client_id, client_secret, redirect_uris?, project?, audience?}
 //   POST /control/approve    {provider?, authorization_url, account, deny?, untick?} -> {redirect_to, code, state, …}
 //   POST /control/mint       {provider, account, scopes?, count?} -> tokens, as if the account had consented
@@ -11,11 +12,13 @@
 //   POST /control/clock      {provider, advance}                 seconds that pass at the provider
 //   POST /control/release    {provider, endpoint?}               held requests go on
 //   GET  /control/wait?provider=&endpoint=&requests=|held=|idle=1&timeout_ms=
-//   GET  /control/counts?provider=     GET /control/log?provider=     GET /control/files?provider=&account=
+//   GET  /control/counts?provider=&brief=1     GET /control/log?provider=     GET /control/files?provider=&account=
+//   GET  /control/mails?provider=smtp&to=
 //   POST /control/reset      {provider?}                         as after the start; all, without provider
 import { createServer } from 'node:http';
 import { Account, pathOf } from './accounts.mjs';
 import { approve } from './browser.mjs';
+import { expand } from './samples.mjs';
 
 class Wrong extends Error {}
 
@@ -57,14 +60,16 @@ export class Control {
   }
 
   // The same without HTTP.
-  call(method, name, given) {
-    const work = Object.hasOwn(CALLS, `${method} ${name}`) ? CALLS[`${method} ${name}`] : null;
-    if (!work) throw new Wrong(`no such call: ${method} ${name}; there are: ${Object.keys(CALLS).join(', ')}`);
+  async call(method, name, given) {
     const { provider, ...rest } = given;
     if (provider === undefined && ['reset', 'counts', 'approve'].includes(name)) return EVERYWHERE[name](this.emulators, rest);
     const emulator = Object.hasOwn(this.emulators, provider ?? '') ? this.emulators[provider] : null;
     if (!emulator) throw new Wrong(`no provider ${provider}; there are: ${Object.keys(this.emulators).join(' ')}`);
-    return emulator.control?.[`${method} ${name}`] ? emulator.control[`${method} ${name}`](rest) : work(emulator, rest);
+    const own = emulator.control?.[`${method} ${name}`];
+    if (own) return own(rest);
+    const work = Object.hasOwn(CALLS, `${method} ${name}`) ? CALLS[`${method} ${name}`] : null;
+    if (!work) throw new Wrong(`no such call: ${method} ${name}; there are: ${Object.keys(CALLS).join(', ')}`);
+    return work(emulator, rest);
   }
 }
 
@@ -100,8 +105,10 @@ const CALLS = {
     if (!given.email) throw new Wrong('an account has an email');
     const made = new Account(given, emulator.dialect.rules);
     emulator.accounts.set(made.email, made);
+    for (const grant of emulator.tokens.grants) if (grant.account.email === made.email) grant.account = made;
     return { id: made.id, email: made.email, files: made.all().length };
   },
+  'POST files': (emulator, given) => expand(given.files, emulator.dialect.rules).map((file) => describe(account(emulator, given.account).add(file))),
   'GET files': (emulator, given) => account(emulator, given.account).all().map(describe),
   'POST clients': (emulator, given) => emulator.addClient(given),
   'POST approve': (emulator, given) => approve([emulator], given),
@@ -124,7 +131,7 @@ const CALLS = {
     if (!reached) throw new Wrong(`not reached: ${JSON.stringify(counts.show())}`);
     return counts.show();
   },
-  'GET counts': (emulator) => emulator.show(),
+  'GET counts': (emulator, { brief }) => emulator.show({ brief: Boolean(brief) }),
   'GET log': (emulator) => emulator.counts.log,
   'POST reset': (emulator) => {
     emulator.reset();
@@ -133,10 +140,10 @@ const CALLS = {
 };
 
 const EVERYWHERE = {
-  reset: (emulators) => {
-    for (const emulator of Object.values(emulators)) emulator.reset();
+  reset: async (emulators) => {
+    for (const emulator of Object.values(emulators)) await emulator.reset();
     return { reset: Object.keys(emulators) };
   },
-  counts: (emulators) => Object.fromEntries(Object.entries(emulators).map(([name, emulator]) => [name, emulator.show()])),
+  counts: (emulators) => Object.fromEntries(Object.entries(emulators).map(([name, emulator]) => [name, emulator.show({ brief: true })])),
   approve: (emulators, given) => approve(Object.values(emulators), given),
 };

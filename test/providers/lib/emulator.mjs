@@ -8,6 +8,8 @@ import { Knobs, replaces } from './knobs.mjs';
 import { Tokens } from './tokens.mjs';
 
 const MAX_BODY = 16 << 20;
+// tokens of 16 KiB come in headers
+const maxHeaderSize = 64 << 10;
 
 export class Emulator {
   // dialect: see google.mjs. hosts: names of its listeners, 'main' first.
@@ -50,8 +52,8 @@ export class Emulator {
 
   // redirect_uris null: any, but the code can be redeemed only with the one it
   // was asked for. The secret has what a form must escape.
-  addClient({ client_id = 'orla-test-client', client_secret = 'orla~test+secret/&=%41', redirect_uris = null, project = 'orla-test', audience = 'all' }) {
-    const client = { client_id, client_secret, redirect_uris, project, audience };
+  addClient({ client_id = 'orla-test-client', client_secret = 'orla~test+secret/&=%41', redirect_uris = null, project = 'orla-test', audience = 'all', auth_method, deleted }) {
+    const client = { client_id, client_secret, redirect_uris, project, audience, auth_method, deleted };
     this.clients.set(client_id, client);
     return client;
   }
@@ -66,9 +68,10 @@ export class Emulator {
 
   // Listens on loopback, http always, https with { key, cert }.
   async listen({ tls, ports = {} } = {}) {
+    await this.dialect.start?.(this);
     for (const [host, { address = '127.0.0.1' }] of Object.entries(this.dialect.hosts)) {
-      this.hosts[host] = { http: await this.open(createServer(), host, address, 'http', ports[host] ?? 0) };
-      if (tls) this.hosts[host].https = await this.open(createTlsServer(tls), host, address, 'https', 0);
+      this.hosts[host] = { http: await this.open(createServer({ maxHeaderSize }), host, address, 'http', ports[host] ?? 0) };
+      if (tls) this.hosts[host].https = await this.open(createTlsServer({ ...tls, maxHeaderSize }), host, address, 'https', 0);
     }
     return this;
   }
@@ -92,16 +95,17 @@ export class Emulator {
       server.closeAllConnections();
     })));
     this.servers = [];
+    await this.dialect.stop?.(this);
   }
 
   async serve(host, scheme, req, res) {
     const ctx = await this.context(host, scheme, req);
     const route = this.dialect.route(ctx) ?? { endpoint: 'unknown', run: () => this.problem(404, 'unknown') };
-    const found = ctx.bearer && this.tokens.access(ctx.bearer);
+    const grant = this.grantOf(ctx, route.endpoint);
     const entry = {
       endpoint: route.endpoint, host, method: req.method, path: ctx.rawPath, query: ctx.rawQuery, at: Date.now(),
       authorization: /^(\w+) /.exec(req.headers.authorization ?? '')?.[1].toLowerCase() ?? null,
-      account: found?.grant.account.email ?? null, grant: found?.grant.id ?? null,
+      account: grant?.account.email ?? null, grant: grant?.id ?? null,
       user_agent: req.headers['user-agent'] ?? null, range: req.headers.range ?? null,
     };
     ctx.entry = entry;
@@ -118,6 +122,14 @@ export class Emulator {
     }
   }
 
+  // Whose request it is, whatever becomes of it. A refresh is counted here, for
+  // a fault may answer before the token endpoint sees it.
+  grantOf(ctx, endpoint) {
+    if (ctx.bearer) return this.tokens.access(ctx.bearer)?.grant;
+    const token = endpoint === 'token' ? ctx.form().get('refresh_token') : null;
+    return token === null ? undefined : this.tokens.arrived(token);
+  }
+
   // null: the connection ends without one.
   async answer(ctx, route, before, after) {
     if (before) {
@@ -129,8 +141,8 @@ export class Emulator {
     try {
       answer = await route.run(ctx);
     } catch (thrown) {
-      if (!(thrown instanceof Answer)) throw thrown;
-      answer = thrown;
+      if (!(thrown instanceof Answer)) console.error(thrown);
+      answer = thrown instanceof Answer ? thrown : this.problem(500, route.endpoint);
     }
     if (!after) return answer;
     await this.dawdle(after, route);
@@ -157,14 +169,14 @@ export class Emulator {
     return {
       emulator: this, host, scheme, method: req.method, headers: req.headers, rawPath, rawQuery, body,
       query: new URLSearchParams(rawQuery),
-      form: () => new URLSearchParams(body.toString()),
+      form: () => new URLSearchParams(/^application\/x-www-form-urlencoded/.test(req.headers['content-type'] ?? '') ? body.toString() : ''),
       bearer: /^Bearer (.+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null,
       origin: (name) => this.hosts[name][scheme],
     };
   }
 
   // What tests read.
-  show() {
-    return { ...this.counts.show(), ...this.tokens.show() };
+  show({ brief = false } = {}) {
+    return { ...this.counts.show(), ...this.tokens.show(brief) };
   }
 }

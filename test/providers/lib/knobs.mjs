@@ -26,6 +26,8 @@ export const COMMON = {
 
 const CHOICES = {
   rotation: ['none', 'keep', 'strict', 'grace'],
+  starttls: ['offered', 'required', 'none'],
+  auth: ['offered', 'required', 'none'],
   compress: ['no', 'asked', 'always'],
   range: ['honour', 'ignore'],
 };
@@ -57,8 +59,8 @@ const CHANGES = ['truncated', 'short', 'latin1', 'huge'];
 export class BadKnob extends Error {}
 
 export class Knobs {
-  constructor(defaults) {
-    this.defaults = { ...COMMON, ...defaults };
+  constructor(defaults, common = COMMON) {
+    this.defaults = { ...common, ...defaults };
     this.reset();
   }
 

@@ -46,6 +46,12 @@ const NAMES = [
   LONG, '../../etc/passwd', 'line\r\nSet-Cookie: a=b.txt', '=1+2.csv', 'Report.txt', 'report.txt', 'twice.txt', 'twice.txt',
 ];
 
+function namesFor({ allowed, duplicates, insensitive }) {
+  const key = insensitive ? (name) => name.toLowerCase() : (name) => name;
+  const possible = NAMES.filter(allowed);
+  return duplicates ? possible : [...new Map(possible.map((name) => [key(name), name])).values()];
+}
+
 const SETS = {
   sample: () => [
     { path: '/Brand/brand voice.docx', sample: 'docx' },
@@ -64,20 +70,20 @@ const SETS = {
     { path: '/shared plan.txt', text: 'A plan that Grace shares\n', shared: true },
     { path: '/Campaigns/spring.txt', text: 'Spring campaign\n', drive: 'Marketing' },
   ],
-  names: (allowed) => NAMES.filter(allowed).map((name) => ({ folder: '/Names', name, text: `in ${name}\n` })),
+  names: (rules) => namesFor(rules).map((name) => ({ folder: '/Names', name, text: `in ${name}\n` })),
   hostile: () => ['pdf_long', 'pdf_password', 'pdf_loop', 'pdf_broken', 'docx_bomb', 'docx_lying', 'docx_entities', 'docx_foreign_entity', 'docx_broken']
     .map((sample) => ({ path: `/Hostile/${sample}.${sample.slice(0, sample.indexOf('_'))}`, sample }))
     .concat(['latin1', 'utf16'].map((sample) => ({ path: `/Hostile/${sample}.txt`, sample })), { path: '/Hostile/binary.txt', sample: 'binary' }),
-  many: (allowed, count) => [...Array(Number(count)).keys()].map((n) => ({ path: `/Many/file ${String(n + 1).padStart(5, '0')}.txt`, text: `${n + 1}\n` })),
-  big: (allowed, bytes) => [{ path: '/big.bin', bytes: Number(bytes) }],
+  many: (rules, count) => [...Array(Number(count)).keys()].map((n) => ({ path: `/Many/file ${String(n + 1).padStart(5, '0')}.txt`, text: `${n + 1}\n` })),
+  big: (rules, bytes) => [{ path: '/big.bin', bytes: Number(bytes) }],
 };
 
 // 'sample', 'names', 'hostile', 'many:250', 'big:200000000', or a description.
-export function expand(files, allowed) {
+export function expand(files, rules) {
   return files.flatMap((item) => {
     if (typeof item !== 'string') return [item];
     const [name, argument] = item.split(':');
     if (!SETS[name]) throw new Error(`no set of files called ${name}; there are: ${Object.keys(SETS).join(' ')}`);
-    return SETS[name](allowed, argument);
+    return SETS[name](rules, argument);
   });
 }

@@ -24,12 +24,13 @@ export class Tokens {
     this.accessTokens = new Map();
     this.refreshTokens = new Map();
     this.grants = [];
+    this.owned = new Map();
     this.unknown = { refreshes: 0 };
   }
 
   newGrant(fields) {
     const grant = {
-      id: `g${this.grants.length + 1}`, revoked: false, refreshes: 0, refused: 0, api_calls: 0, api_refused: 0, created: this.emulator.now(), ...fields,
+      id: `g${this.grants.length + 1}`, revoked: false, arrived: 0, refreshes: 0, refused: 0, api_calls: 0, api_refused: 0, created: this.emulator.now(), ...fields,
     };
     this.grants.push(grant);
     return grant;
@@ -62,7 +63,11 @@ export class Tokens {
   newRefresh(grant, prefix, marks) {
     const token = invent(prefix, this.emulator.knobs.refresh_token_bytes, marks);
     const now = this.emulator.now();
-    this.refreshTokens.set(digest(token), { grant, dead: null, created: now, last_used: now, replaced: null, uses: 0, refused: 0 });
+    const record = { grant, dead: null, created: now, last_used: now, replaced: null, arrived: 0, uses: 0, refused: 0 };
+    this.refreshTokens.set(digest(token), record);
+    const owner = `${grant.account.email} ${grant.client_id}`;
+    if (!this.owned.has(owner)) this.owned.set(owner, []);
+    this.owned.get(owner).push(record);
     return token;
   }
 
@@ -80,6 +85,15 @@ export class Tokens {
 
   refresh(token) {
     return this.refreshTokens.get(digest(token));
+  }
+
+  // Counts a request with this refresh token, and says whose it is.
+  arrived(token) {
+    const found = this.refresh(token);
+    if (!found) return undefined;
+    found.arrived += 1;
+    found.grant.arrived += 1;
+    return found.grant;
   }
 
   // Uses a refresh token: { grant, rotate } or { refused: unknown | revoked |
@@ -122,8 +136,14 @@ export class Tokens {
     return null;
   }
 
-  liveRefreshTokens(test) {
-    return [...this.refreshTokens.values()].filter((found) => !found.dead && !found.grant.revoked && test(found.grant));
+  // More live ones of one person for one client than the limit: the oldest are
+  // dead, without a word.
+  pushOut({ account, client_id }, limit) {
+    const owner = `${account.email} ${client_id}`;
+    if ((this.owned.get(owner)?.length ?? 0) <= limit) return;
+    const live = this.owned.get(owner).filter(({ dead, grant }) => !dead && !grant.revoked);
+    for (const found of live.splice(0, Math.max(0, live.length - limit))) found.dead = 'pushed out';
+    this.owned.set(owner, live);
   }
 
   // what: access (the tokens, before their time), refresh, or grant.
@@ -139,12 +159,14 @@ export class Tokens {
     return count;
   }
 
-  show() {
+  show(brief) {
+    const refreshes = this.grants.reduce((sum, grant) => sum + grant.refreshes, 0);
+    if (brief) return { refreshes, unknown_refresh_tokens: this.unknown.refreshes };
     const refresh_tokens = {};
-    for (const [key, { grant, dead, uses, refused }] of this.refreshTokens) refresh_tokens[key] = { grant: grant.id, dead, uses, refused };
+    for (const [key, { grant, dead, arrived, uses, refused }] of this.refreshTokens) refresh_tokens[key] = { grant: grant.id, dead, arrived, uses, refused };
     return {
       grants: this.grants.map(({ account, ...grant }) => ({ ...grant, account: account.email })),
-      refreshes: this.grants.reduce((sum, { refreshes }) => sum + refreshes, 0),
+      refreshes,
       unknown_refresh_tokens: this.unknown.refreshes,
       refresh_tokens,
     };
