@@ -68,18 +68,24 @@ raise_file_error(const char *path, const char *what)
 }
 
 bool
-orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
+orla_keyring_stamp(const char *path, OrlaFileStamp *stamp)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0)
-	{
-		if (errno == ENOENT)
-			return false;
-		raise_file_error(path, "read");
-	}
+		return false;
 	fill_stamp(&st, stamp);
 	return true;
+}
+
+bool
+orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
+{
+	if (orla_keyring_stamp(path, stamp))
+		return true;
+	if (errno != ENOENT)
+		raise_file_error(path, "read");
+	return false;
 }
 
 /* Rotating would replace the link and leave what it leads to as it is. */
