@@ -4,6 +4,8 @@ CREATE FUNCTION orla.current_tenant()
     RETURNS uuid
     LANGUAGE C STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'orla_current_tenant';
+COMMENT ON FUNCTION orla.current_tenant() IS
+    'The tenant proven in this transaction, NULL while nobody is.';
 -- To everybody: policies call it with the rights of whoever asks.  That is what
 -- a function has without a list of privileges, and a list that is written out
 -- is unpacked whenever a plan starts to be executed: 3% of a point read.
@@ -14,8 +16,6 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION orla.current_tenant() IS
-    'The tenant proven in this transaction, NULL while nobody is.';
 
 CREATE FUNCTION orla.require_tenant()
     RETURNS uuid

@@ -120,7 +120,7 @@ def draw_shapes(drawing, results):
                  f"{sizes['tenants']:,} tenants. Medians; pale: the middle half of all blocks. Green: goal, at most.")
     drawing.y += 6
     legend(drawing, [(CLASS[way], MEANING[way]) for way in WAYS if way != HAND])
-    scale = Scale(0.75, 2.0, LEFT, WIDTH - RIGHT)
+    scale = Scale(0.7, 2.0, LEFT, WIDTH - RIGHT)
     pairs = results.of_one_tenant + results.of_an_analyst
     bottom = drawing.y + ROW * len(pairs)
     axis(drawing, scale, (0.8, 1.2, 1.4, 1.6, 1.8, 2.0), bottom, lambda tick: f'{tick:.1f}')
