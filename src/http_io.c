@@ -161,7 +161,7 @@ orla_http_give_body(char *room, size_t size, size_t n, void *arg)
 	if (len > 0)
 		memcpy(room, transfer->body + transfer->body_sent, len);
 	transfer->body_sent += len;
-	transfer->body_read = len == 0;
+	transfer->body_read = transfer->body_sent == transfer->body_len;
 	return len;
 }
 

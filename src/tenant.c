@@ -51,6 +51,7 @@ PG_FUNCTION_INFO_V1(orla_current_tenant);
 PG_FUNCTION_INFO_V1(orla_require_tenant);
 PG_FUNCTION_INFO_V1(orla_current_claims);
 PG_FUNCTION_INFO_V1(orla_authenticate);
+PG_FUNCTION_INFO_V1(orla_work_as);
 
 /*
  * What a proof leaves behind, kept by the server as the setting's `extra`
@@ -82,6 +83,12 @@ static pg_uuid_t tenant;
 
 /* The binding in force, owned by the server; NULL when there is none. */
 static const Binding *binding = NULL;
+
+/* In orla's own processes, which work for tenants without a token of theirs. */
+static bool is_worker = false;
+
+/* True while orla.work_as() sets the tenant. */
+static bool working = false;
 
 /* The first tenant that this transaction had. */
 static bool pinned = false;
@@ -150,11 +157,14 @@ login_is_gateway(void)
 		is_member_of_role_nosuper(GetSessionUserId(), gateway);
 }
 
-/* A bare uuid: believed from a gateway alone, and only of a live account. */
+/*
+ * A bare uuid: believed from a gateway and from orla's own processes alone, and
+ * only of a live account.
+ */
 static bool
 prove_uuid(const pg_uuid_t *user_id, Binding **proof)
 {
-	if (!login_is_gateway())
+	if (!working && !login_is_gateway())
 		return refuse(ERRCODE_INSUFFICIENT_PRIVILEGE,
 					  "permission denied to name a tenant",
 					  "Only a login that is a member of role orla_gateway may set orla.tenant to a uuid.",
@@ -431,6 +441,44 @@ orla_current_claims(PG_FUNCTION_ARGS)
 		json = psprintf("{\"sub\": \"%s\"}", text);
 	}
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+void
+orla_tenant_in_worker(void)
+{
+	is_worker = true;
+}
+
+/*
+ * orla.work_as(tenant uuid) → void
+ *
+ * For jobs: the worker reads and writes content as orla_service, which is under
+ * the fence of the tenant that is set here, for this transaction.  Refused in
+ * every session, whoever may call it.
+ */
+Datum
+orla_work_as(PG_FUNCTION_ARGS)
+{
+	char		text[ORLA_UUID_TEXT_LEN + 1];
+
+	if (!is_worker)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to work for a tenant"),
+				 errdetail("Only orla's own processes do.")));
+	orla_uuid_print(PG_GETARG_UUID_P(0), text);
+	working = true;
+	PG_TRY();
+	{
+		(void) set_config_option("orla.tenant", text, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	}
+	PG_FINALLY();
+	{
+		working = false;
+	}
+	PG_END_TRY();
+	PG_RETURN_VOID();
 }
 
 /* orla.authenticate(token text) → uuid, or error PT401 */

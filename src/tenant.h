@@ -17,4 +17,7 @@ extern void orla_tenant_authenticate(const char *token);
 
 extern void orla_tenant_init(void);
 
+/* Called once in a process of orla's own: there orla.work_as() may be used. */
+extern void orla_tenant_in_worker(void);
+
 #endif							/* ORLA_TENANT_H */

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "tenant.h"
 #include "worker_operation.h"
 
 /* Plans of queries that this process keeps. */
@@ -60,6 +61,7 @@ orla_operation_settle_in(const char *lock_timeout)
 	bool		here;
 
 	set_settings(lock_timeout);
+	orla_tenant_in_worker();
 	StartTransactionCommand();
 	here = OidIsValid(get_extension_oid("orla", true));
 	service = here ? get_role_oid("orla_service", false) : InvalidOid;

@@ -55,6 +55,13 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 		return;
 	}
 	step->key = text_of(result, "key");
+	step->args = object_of(result, "args");
+	step->next = text_of(result, "run");
+	if (step->next != NULL && step->args != NULL)
+	{
+		step->kind = ORLA_STEP_RUN;
+		return;
+	}
 	step->next = text_of(result, "next");
 	step->request = object_of(result, "http");
 	step->state = object_of(result, "state");

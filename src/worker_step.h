@@ -10,6 +10,8 @@
  *							make the request, then run do_<next> with
  *							{"state": …, "response": …}; key (optional) names
  *							what is then under way
+ *		{"run": "operation", "args": {…}, "key": "…"}
+ *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
  *							operation again when that has ended, with
  *							"waited": true in its arguments; or at once, with
@@ -26,6 +28,7 @@ typedef enum OrlaStepKind
 {
 	ORLA_STEP_RESULT,
 	ORLA_STEP_HTTP,
+	ORLA_STEP_RUN,
 	ORLA_STEP_WAIT,
 	ORLA_STEP_MALFORMED
 } OrlaStepKind;
@@ -34,10 +37,11 @@ typedef enum OrlaStepKind
 typedef struct OrlaStep
 {
 	OrlaStepKind kind;
-	char	   *key;			/* WAIT; HTTP: may be NULL */
-	char	   *next;			/* HTTP */
+	char	   *key;			/* WAIT; HTTP and RUN: may be NULL */
+	char	   *next;			/* HTTP, RUN */
 	Jsonb	   *request;		/* HTTP */
-	Jsonb	   *state;			/* HTTP; NULL: {} */
+	Jsonb	   *state;			/* HTTP; NULL: none */
+	Jsonb	   *args;			/* RUN */
 } OrlaStep;
 
 extern void orla_step_read(Jsonb *result, OrlaStep *step);

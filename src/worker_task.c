@@ -319,6 +319,27 @@ wait_for_key(Task *task, OrlaStep *step)
 	current = NULL;
 }
 
+/* In a transaction of its own, when the tasks are advanced. */
+static void
+run_next(Task *task, OrlaStep *step)
+{
+	if (task->key == NULL)
+		task->key = step->key;
+	if (strlen(step->next) >= NAMEDATALEN)
+	{
+		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
+		give_up(task);
+		return;
+	}
+	strlcpy(task->operation, step->next, NAMEDATALEN);
+	task->args = step->args;
+	task->records = false;
+	task->tries = 0;
+	task->began_at = GetCurrentTimestamp();
+	dlist_push_tail(&ready, &task->node);
+	current = NULL;
+}
+
 /* What to do with an operation's result. */
 static void
 take_step(Task *task, Jsonb *result)
@@ -337,6 +358,10 @@ take_step(Task *task, Jsonb *result)
 		case ORLA_STEP_HTTP:
 			wipe_jsonb(result);
 			start_request(task, &step);
+			break;
+		case ORLA_STEP_RUN:
+			wipe_jsonb(result);
+			run_next(task, &step);
 			break;
 		case ORLA_STEP_WAIT:
 			wait_for_key(task, &step);

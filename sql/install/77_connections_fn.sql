@@ -97,6 +97,9 @@ BEGIN
     IF said ~ '^[0-9]{1,6}$' THEN
         RETURN least(said::int, 86400);
     END IF;
+    IF said IS NULL THEN
+        RETURN NULL;        -- GREATEST would make 0 of it
+    END IF;
     RETURN least(greatest(ceil(extract(epoch FROM said::timestamptz - now())), 0), 86400);
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
@@ -282,10 +285,12 @@ CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uui
     SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    facts    jsonb := orla.provider_facts(provider);
+    facts    jsonb;
     state    text := account || '.' || orla.random_token();
     verifier text := orla.random_token();
 BEGIN
+    PERFORM orla.require_writable('connect');
+    facts := orla.provider_facts(provider);
     IF session IS NULL THEN
         RAISE EXCEPTION 'no session'
             USING ERRCODE = 'invalid_authorization_specification',
