@@ -24,7 +24,7 @@ CREATE FUNCTION test.name_of(who uuid) RETURNS text LANGUAGE sql IMMUTABLE
     AS $$ SELECT CASE left(who::text, 1) WHEN 'a' THEN 'ada' WHEN 'b' THEN 'ben' END $$;
 
 -- ---------------------------------------------------------------------------
--- A tenant named by code that runs elsewhere (way 8)
+-- A tenant named by code that runs elsewhere (way 72)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_tenant;
 -- tries to be Ben, and says what came of it
@@ -151,7 +151,7 @@ COMMIT;
 RESET plan_cache_mode;
 
 -- ---------------------------------------------------------------------------
--- Predicates that tell what they are shown (way 49)
+-- Predicates that tell what they are shown, by whatever road (ways 49, 84 and 85)
 -- ---------------------------------------------------------------------------
 CREATE FUNCTION own.note(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'shown: %', $1; RETURN true; END $$;
 CREATE FUNCTION own.note_eq(text, text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'compared: % %', $1, $2; RETURN $1 OPERATOR(pg_catalog.=) $2; END $$;
@@ -190,7 +190,8 @@ DECLARE c CURSOR FOR SELECT title FROM orla.content_library FOR UPDATE;
 FETCH 1 FROM c;
 UPDATE orla.content_library SET title = 'mine' WHERE CURRENT OF c RETURNING own.note(title);
 ROLLBACK;
--- a conflict with another's row is none: the refusal is the same whether or not it exists
+-- a conflict with another's row is none: the refusal is the same whether or not it
+-- exists (ways 33 and 70)
 BEGIN;
 SELECT orla.authenticate(:'ben_token');
 SELECT id AS bens_id FROM orla.content_library \gset
@@ -212,7 +213,8 @@ MERGE INTO orla.content_library c USING (VALUES (:'bens_id'::uuid)) v (id) ON c.
 ROLLBACK;
 
 -- ---------------------------------------------------------------------------
--- Functions that run a query, or read a table, for somebody (way 67)
+-- Functions that run a query, or read a table, for somebody; counters, statistics
+-- (ways 67, 83 and 84)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -252,7 +254,7 @@ REASSIGN OWNED BY orla_service TO regress_orla_tenant;
 \! pg_dump -d orla_attacks --role=regress_orla_analyst --data-only -t orla.content_library 2>&1 | grep -o 'ERROR:.*'
 
 -- ---------------------------------------------------------------------------
--- Somebody else's session (way 14)
+-- Another role, another setting (ways 14, 43 and 69)
 -- ---------------------------------------------------------------------------
 SET ROLE orla_analyst;
 SET ROLE orla_gateway;
@@ -274,7 +276,7 @@ SET orla.made_up = 'x';
 SET orla.keyring_file = '/tmp/x';
 
 -- ---------------------------------------------------------------------------
--- Savepoints, exceptions, resets: nobody stays, nobody is exchanged (ways 9, 10)
+-- Savepoints, exceptions, resets: nobody stays, nobody is exchanged (ways 9 and 10)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
@@ -327,7 +329,7 @@ SELECT pg_export_snapshot() IS NOT NULL AS exported, test.seen();
 COMMIT;
 
 -- ---------------------------------------------------------------------------
--- Locks that wait before they ask, and shut everybody else out (way 41)
+-- Locks that wait before they ask, and shut everybody else out (ways 41 and 80)
 -- ---------------------------------------------------------------------------
 BEGIN;
 CREATE VIEW own.lockable AS SELECT * FROM orla.content_library;
@@ -357,7 +359,7 @@ CREATE TABLE own.part PARTITION OF own.parted DEFAULT;
 BEGIN;
 LOCK TABLE own.plain;
 COMMIT;
--- what objects of a shared role begin with
+-- what objects of a shared role begin with (way 75)
 ALTER DEFAULT PRIVILEGES FOR ROLE orla_user GRANT ALL ON TABLES TO PUBLIC;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
 SET SESSION AUTHORIZATION regress_orla_analyst;

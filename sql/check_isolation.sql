@@ -30,7 +30,7 @@ SET ROLE orla_user;
 SELECT count(*) FROM orla.check_isolation();
 RESET ROLE;
 
--- The database.  What harden() mends it mends again.
+-- The database.  What harden() mends it mends again (ways 22 and 44).
 DO $$
 BEGIN
     EXECUTE format('GRANT TEMPORARY, CREATE ON DATABASE %I TO PUBLIC', current_database());
@@ -45,7 +45,7 @@ SELECT replace(object, current_database(), 'regression') AS object, problem,
 SELECT object, problem, remedy FROM orla.harden() WHERE object !~ '^role ';
 SELECT * FROM pg_temp.found;
 
--- Roles.
+-- Roles (ways 3, 4, 64 and 96).
 CREATE ROLE regress_orla_exempt BYPASSRLS;
 CREATE ROLE regress_orla_middle IN ROLE regress_orla_exempt;
 CREATE ROLE regress_orla_maker LOGIN CREATEROLE;
@@ -75,7 +75,7 @@ ALTER ROLE orla_user NOLOGIN;
 ALTER ROLE orla_analyst NOCREATEROLE;
 REVOKE pg_read_all_data FROM orla_anon;
 
--- Tables of others.
+-- Tables of others (ways 2 and 34).
 CREATE SCHEMA regress_orla_app;
 CREATE TABLE regress_orla_app.notes (id int, user_id uuid NOT NULL, UNIQUE (user_id, id));
 CREATE TABLE regress_orla_app.letters (id int PRIMARY KEY, writer uuid NOT NULL REFERENCES orla.users);
@@ -101,7 +101,7 @@ SELECT orla.protect('regress_orla_app.events');
 SELECT orla.protect('regress_orla_app.letters', 'writer');
 SELECT * FROM pg_temp.found;
 
--- What can go wrong with a fence that is there.
+-- What can go wrong with a fence that is there (ways 27, 35, 39 and 78).
 CREATE POLICY wide_open ON regress_orla_app.notes USING (true);
 ALTER POLICY notes_tenant ON regress_orla_app.notes USING (true);
 DROP POLICY notes_analyst_only ON regress_orla_app.notes;
@@ -132,7 +132,7 @@ END
 $$;
 SELECT * FROM pg_temp.found;
 
--- Triggers that run inside cascades, where the fence is down.
+-- Triggers that run inside cascades, where the fence is down (ways 32 and 71).
 CREATE TABLE regress_orla_app.pages (id int, user_id uuid NOT NULL, note int,
     FOREIGN KEY (user_id, note) REFERENCES regress_orla_app.notes (user_id, id) ON DELETE CASCADE);
 SELECT orla.protect('regress_orla_app.pages');
@@ -160,7 +160,7 @@ DROP TRIGGER bad ON regress_orla_app.pages;
 DROP TRIGGER definer ON regress_orla_app.notes;
 SELECT * FROM pg_temp.found;
 
--- Objects that show a table's rows to others.
+-- Objects that show a table's rows to others (ways 5, 37 and 38).
 CREATE VIEW regress_orla_app.plain AS SELECT * FROM regress_orla_app.notes;
 CREATE VIEW regress_orla_app.fine WITH (security_invoker = on) AS SELECT * FROM orla.content_library;
 CREATE VIEW regress_orla_app.barrier WITH (security_barrier = true) AS SELECT * FROM orla.users;
@@ -175,7 +175,7 @@ SELECT object, replace(problem, current_user, 'superuser') AS problem, remedy FR
 ALTER FUNCTION regress_orla_app.all_notes() OWNER TO orla_service;
 SELECT * FROM pg_temp.found;
 
--- Ways out of the database, and the statements of others.
+-- Ways out of the database, and the statements of others (ways 38 and 51).
 CREATE SCHEMA regress_orla_ext;
 CREATE EXTENSION dblink SCHEMA regress_orla_ext;
 CREATE EXTENSION pg_stat_statements SCHEMA regress_orla_ext VERSION '1.10';

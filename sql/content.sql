@@ -38,7 +38,7 @@ UPDATE orla_api.content_calendar SET title = 'mine';
 DELETE FROM orla_api.competitors;
 SELECT count(*) FROM orla_api.brand_strategy;
 COMMIT;
--- Nor can he write into her rows, hang on to them, or give his away.
+-- Nor can he write into her rows, hang on to them, or give his away (way 29).
 BEGIN;
 SELECT set_config('orla.tenant', :ben, true);
 INSERT INTO orla_api.content_library (user_id, title) VALUES (:ada, 'forged');
@@ -52,7 +52,7 @@ SELECT set_config('orla.tenant', :ben, true);
 INSERT INTO orla_api.content_library (title) VALUES ('Ben''s') RETURNING title;
 UPDATE orla_api.content_library SET user_id = :ada;
 ROLLBACK;
--- An upsert on her key makes a row of his own: the key has the tenant in it.
+-- An upsert on her key makes a row of his own: the key has the tenant in it (way 33).
 BEGIN;
 SELECT set_config('orla.tenant', :ben, true);
 INSERT INTO orla_api.content_library (id, title) VALUES (:ada, 'Ben''s own')
@@ -137,7 +137,7 @@ SELECT 'four bytes a letter', string_agg(chr(131072 + i % 40000) || chr(131072 +
 SELECT title, octet_length(content) > 500000 AS large FROM orla_api.content_library ORDER BY title;
 ROLLBACK;
 
--- A gateway acts for tenants like a tenant's own role; anonymous requests do not.
+-- A gateway acts for tenants like a tenant's own role; anonymous requests do not (way 68).
 RESET ROLE;
 SET ROLE orla_gateway;
 BEGIN;

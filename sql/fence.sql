@@ -16,7 +16,7 @@ CREATE FUNCTION test.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql
     AS $$ BEGIN RETURN QUERY EXECUTE statement; END $$;
 
 -- ---------------------------------------------------------------------------
--- EXPLAIN
+-- EXPLAIN (way 46)
 -- ---------------------------------------------------------------------------
 -- no costs and no estimates, however they are asked for
 SET SESSION AUTHORIZATION regress_orla_tenant;
@@ -80,7 +80,7 @@ RESET SESSION AUTHORIZATION;
 EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF) SELECT count(*) FROM orla.content_library;
 
 -- ---------------------------------------------------------------------------
--- Plans printed by the server
+-- Plans printed by the server (way 47)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_tenant;
 SET debug_print_plan = on;
@@ -114,7 +114,7 @@ RESET debug_print_plan;
 RESET client_min_messages;
 
 -- ---------------------------------------------------------------------------
--- Cursors that would outlive the tenant
+-- Cursors that would outlive the tenant (way 21)
 -- ---------------------------------------------------------------------------
 BEGIN;
 DECLARE c CURSOR WITH HOLD FOR SELECT title FROM orla.content_library;
@@ -138,7 +138,7 @@ FETCH 1 FROM c;
 CLOSE c;
 
 -- ---------------------------------------------------------------------------
--- Locks that shut the other tenants out
+-- Locks that shut the other tenants out (way 41)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_tenant;
 BEGIN;
@@ -161,7 +161,7 @@ SELECT title FROM orla.content_library FOR UPDATE;
 COMMIT;
 
 -- ---------------------------------------------------------------------------
--- Roles that several share
+-- Roles that several share (way 16)
 -- ---------------------------------------------------------------------------
 -- settings that later sessions would begin with, and a password
 ALTER ROLE regress_orla_tenant SET search_path = evil;
@@ -191,7 +191,7 @@ ALTER ROLE orla_admin SET statement_timeout = '1ms';
 RESET SESSION AUTHORIZATION;
 SELECT count(*) AS settings_left FROM pg_db_role_setting
  WHERE setrole::regrole::text ~ '^(regress_)?orla';
--- a role that drops what it owns keeps its policies and its rights
+-- a role that drops what it owns keeps its policies and its rights (way 6)
 CREATE TABLE test.before AS
     SELECT polrelid::regclass::text AS t, polname, polpermissive, polroles::regrole[] AS roles, pg_get_expr(polqual, polrelid) AS expression FROM pg_policy;
 CREATE TABLE test.rights AS

@@ -1,5 +1,5 @@
 --
--- What stops CREATE EXTENSION: roles that could see past the fence (way 3, way 4),
+-- What stops CREATE EXTENSION: roles that could see past the fence (ways 3 and 4),
 -- objects and default privileges that wait for it (way 36), and whoever may not.
 --
 \set SHOW_CONTEXT never
@@ -64,7 +64,7 @@ ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM regress_orla_owner;
 RESET ROLE;
 DROP ROLE regress_orla_installer;
 
--- in somebody's path, with somebody's objects first: names are qualified
+-- in somebody's path, with somebody's objects first: names are qualified (way 66)
 CREATE SCHEMA evil AUTHORIZATION regress_orla_owner;
 CREATE FUNCTION evil.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT 'ALTER ROLE regress_orla_owner SUPERUSER' $$;
 CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '2000-01-01'::timestamptz $$;

@@ -10,7 +10,7 @@ CREATE DATABASE orla_keyring;
 SET client_min_messages = warning;
 CREATE EXTENSION orla CASCADE;
 -- A ring of this test's own.
-COPY (SELECT) TO PROGRAM 'rm -f orla_keyring_test.keyring';
+COPY (SELECT) TO PROGRAM 'cat; rm -f orla_keyring_test.keyring';
 ALTER DATABASE orla_keyring SET orla.keyring_file = 'orla_keyring_test.keyring';
 ALTER DATABASE orla_keyring SET orla.access_token_lifetime = '10min';
 \c orla_keyring
@@ -40,7 +40,7 @@ SELECT * FROM test.keys;
 SELECT orla.open_keyring() = (SELECT keyring_id::text FROM orla.instance) AS own_ring;
 
 -- ---------------------------------------------------------------------------
--- The public keys, and nothing else
+-- The public keys, and nothing else (way 91)
 -- ---------------------------------------------------------------------------
 SELECT k - 'kid' - 'x' - 'y' AS key, length(k ->> 'kid') AS kid, length(k ->> 'x') AS x, length(k ->> 'y') AS y
   FROM jsonb_array_elements(orla_api.jwks() -> 'keys') AS k;

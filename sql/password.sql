@@ -1,5 +1,5 @@
 --
--- Passwords: hashes that hold, checked as strictly as they are made.
+-- Passwords: hashes that hold, checked as strictly as they are made (way 89).
 --
 \set SHOW_CONTEXT never
 
@@ -121,5 +121,5 @@ SELECT orla.verify_password('x', 'y');
 SELECT orla.check_bcrypt('U*U', '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW');
 RESET ROLE;
 
--- No slot stays taken, also after an error.
+-- No slot stays taken, also after an error (way 90).
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = 0;

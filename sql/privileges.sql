@@ -20,7 +20,7 @@ SELECT c.oid::regclass AS relation, a.grantee::regrole AS role, lower(a.privileg
  ORDER BY c.oid::regclass::text COLLATE "C", a.grantee::regrole::text COLLATE "C", a.privilege_type COLLATE "C";
 
 -- Nobody, not even the owner, has TRUNCATE, REFERENCES or TRIGGER, nor may
--- anybody pass a privilege on.
+-- anybody pass a privilege on (way 40).
 SELECT c.oid::regclass, a.*
   FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
  WHERE c.relnamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace)
@@ -29,11 +29,11 @@ SET ROLE orla_service;
 TRUNCATE orla.jobs;
 RESET ROLE;
 
--- There is no sequence, hence no counter that tenants share.
+-- There is no sequence, hence no counter that tenants share (way 50).
 SELECT c.oid::regclass FROM pg_class c
  WHERE c.relnamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace) AND c.relkind = 'S';
 
--- Every table: forced row security, orla_service's, in dumps, with a comment.
+-- Every table: forced row security, orla_service's, in dumps, with a comment (way 1).
 SELECT c.oid::regclass FROM pg_class c
  WHERE c.relnamespace = 'orla'::regnamespace AND c.relkind IN ('r', 'p')
    AND NOT (c.relrowsecurity AND c.relforcerowsecurity
@@ -57,18 +57,18 @@ SELECT polrelid::regclass, polname FROM pg_policy JOIN pg_class c ON c.oid = pol
    AND polwithcheck IS NOT NULL
    AND pg_get_expr(polqual, polrelid) <> pg_get_expr(polwithcheck, polrelid);
 
--- Every view: the caller's rights.
+-- Every view: the caller's rights (way 37).
 SELECT c.oid::regclass, c.reloptions FROM pg_class c
  WHERE c.relnamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace) AND c.relkind IN ('v', 'm')
    AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false);
 
--- Definer functions: orla_service's, search_path pinned.
+-- Definer functions: orla_service's, search_path pinned (way 22).
 SELECT p.oid::regprocedure FROM pg_proc p
  WHERE p.pronamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace) AND p.prosecdef
    AND NOT (p.proowner = 'orla_service'::regrole
             AND coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false));
 
--- Functions for everybody: what policies call, and no other.
+-- Functions for everybody: what policies call, and no other (way 45).
 SELECT p.oid::regprocedure FROM pg_proc p
  WHERE p.pronamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace)
    AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0)
@@ -78,7 +78,7 @@ SELECT p.oid::regprocedure FROM pg_proc p
 SELECT p.oid::regprocedure FROM pg_proc p
  WHERE p.pronamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace) AND p.proleakproof;
 
--- Triggers: all of them, since none may read a table.
+-- Triggers: all of them, since none may read a table (way 32).
 SELECT t.tgrelid::regclass AS "table", t.tgname AS trigger, t.tgfoid::regproc AS function
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE c.relnamespace = 'orla'::regnamespace AND NOT t.tgisinternal
@@ -93,7 +93,7 @@ SELECT conrelid::regclass AS "table", pg_get_constraintdef(oid) AS key
 -- Indexes by which a tenant's statement reads rows of others before the fence
 -- takes them out: those that do not lead with the tenant, by columns that tenants
 -- may name.  The counters of scans tell how many there were; an address or a
--- name must not be among them.
+-- name must not be among them (way 83).
 SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, a.attname AS by
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]

@@ -41,7 +41,7 @@ SET SESSION AUTHORIZATION regress_orla_analyst;
 SELECT body FROM notes ORDER BY id;
 RESET SESSION AUTHORIZATION;
 
--- A fence that was changed is repaired.
+-- A fence that was changed is repaired (way 27).
 ALTER POLICY notes_tenant_only ON notes USING (true);
 ALTER TABLE notes NO FORCE ROW LEVEL SECURITY;
 DROP POLICY notes_analyst ON notes;
@@ -63,7 +63,7 @@ SELECT orla.protect('letters');
 RESET ROLE;
 SELECT using_expression FROM orla.policies_of('letters') WHERE policy = 'letters_tenant';
 
--- Partitions and children have a fence of their own.
+-- Partitions and children have a fence of their own (way 34).
 CREATE TABLE events (id int, user_id uuid NOT NULL) PARTITION BY RANGE (id);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (2) PARTITION BY LIST (id);
 CREATE TABLE events_1_1 PARTITION OF events_1 FOR VALUES IN (1);
@@ -93,7 +93,7 @@ SELECT orla.unprotect('notes');
 SELECT orla.unprotect('notes');	-- again is no error
 SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = 'notes'::regclass;
 
--- What no fence can be put around.
+-- What no fence can be put around (way 28).
 CREATE VIEW a_view AS SELECT * FROM notes;
 CREATE MATERIALIZED VIEW a_matview AS SELECT * FROM notes;
 CREATE TEMP TABLE a_temp (user_id uuid NOT NULL);

@@ -5,7 +5,7 @@
 SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
   FROM pg_roles WHERE rolname LIKE 'orla\_%' ORDER BY rolname COLLATE "C";
 
--- orla_service has no members, and none of the roles is a member of another
+-- orla_service has no members, and none of the roles is a member of another (way 4)
 SELECT r.rolname AS member, g.rolname AS of
   FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
  WHERE r.rolname LIKE 'orla\_%' OR g.rolname = 'orla_service';
@@ -40,7 +40,7 @@ SET ROLE orla_gateway;
 SET ROLE orla_service;
 RESET SESSION AUTHORIZATION;
 
--- What cannot be one.
+-- What cannot be one (way 3).
 SELECT orla.allow_http_login('regress_orla_nobody');
 CREATE ROLE regress_orla_group;
 SELECT orla.allow_http_login('regress_orla_group');

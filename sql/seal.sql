@@ -39,11 +39,11 @@ SELECT orla.unseal(orla.seal('for all', NULL, 'test'), NULL, 'test');
 SELECT orla.seal(NULL, :ada, 'test') IS NULL AS seal_null, orla.unseal(NULL, :ada, 'test') IS NULL AS unseal_null;
 -- Twice the same is never the same.
 SELECT count(DISTINCT orla.seal('same', :ada, 'test')) FROM generate_series(1, 1000);
--- Neither the secret nor a piece of it is in what is stored.
+-- Neither the secret nor a piece of it is in what is stored (way 93).
 SELECT position('refresh'::bytea IN orla.seal('a refresh token', :ada, 'test')) AS found;
 
 -- ---------------------------------------------------------------------------
--- Bound to tenant, purpose and key
+-- Bound to tenant, purpose and key (way 92)
 -- ---------------------------------------------------------------------------
 CREATE TABLE test.sealed AS
 SELECT orla.seal('ada''s', :ada, 'tokens.access') AS adas,

@@ -6,7 +6,7 @@
 -- The detail would be the failing row, with times and random ids in it.
 \set VERBOSITY terse
 
--- One line per value that is refused, beside one that is taken.
+-- One line per value that is refused, beside one that is taken (way 88).
 INSERT INTO orla.users (name, email, password_hash) VALUES ('x', 'X@example.org', '$argon2id$');
 INSERT INTO orla.users (name, email, password_hash) VALUES ('x', 'ada@example.org', '$argon2id$');
 INSERT INTO orla.users (name, email, password_hash) VALUES ('x', 'x@example.org', 'secret');
@@ -41,7 +41,7 @@ INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, refresh_token) VA
 INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier)
 VALUES (:ada, repeat('0', 64), 'google_drive', gen_random_uuid(), 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk');
 
--- Keys between tables of tenants carry the tenant: Ben's rows cannot hang on Ada's.
+-- Keys between tables of tenants carry the tenant: Ben's rows cannot hang on Ada's (ways 30 and 31).
 INSERT INTO orla.sessions (user_id, id, expires_at) VALUES (:ada, :ada, 'infinity');
 INSERT INTO orla.refresh_tokens (user_id, session_id, token_hash, expires_at) VALUES (:ben, :ada, repeat('a', 64), 'infinity');
 INSERT INTO orla.refresh_tokens (user_id, session_id, token_hash, expires_at) VALUES (:ada, :ada, repeat('a', 64), 'infinity');
@@ -90,7 +90,7 @@ SELECT * FROM pg_temp.rows_of(:ada) WHERE rows > 0;
 SELECT title FROM orla.content_library WHERE user_id = :ben;
 SELECT user_id, event_status FROM orla.audit_log WHERE event_type = 'regress_tables';
 
--- The owner may add to the audit trail and not change it.
+-- The owner may add to the audit trail and not change it (way 94).
 SET ROLE orla_service;
 UPDATE orla.audit_log SET event_type = 'x' WHERE event_type = 'regress_tables';
 UPDATE orla.audit_batches SET row_count = 0;

@@ -13,7 +13,7 @@ CREATE EXTENSION orla CASCADE;
 RESET client_min_messages;
 
 -- ---------------------------------------------------------------------------
--- Nobody sees nothing, without an error
+-- Nobody sees nothing, without an error (way 28)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_tenant;
 SHOW orla.tenant;
@@ -25,7 +25,7 @@ UPDATE orla.content_library SET title = 'changed';
 DELETE FROM orla.content_library;
 
 -- ---------------------------------------------------------------------------
--- The ways to be somebody, each until the transaction ends
+-- The ways to be somebody, each until the transaction ends (way 18)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -65,7 +65,7 @@ SELECT test.seen();
 SELECT orla.authenticate(:'ada_token') \; COMMIT \; SELECT test.seen();
 BEGIN \; SELECT orla.authenticate(:'ada_token') \; SELECT test.seen() \; COMMIT \; SELECT test.seen();
 
--- the token itself is never shown
+-- the token itself is never shown (way 73)
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
 SELECT count(*) AS in_pg_settings FROM pg_settings WHERE name = 'orla.tenant';
@@ -73,7 +73,7 @@ SELECT current_setting('orla.tenant') = orla.current_tenant()::text AS shows_uui
 COMMIT;
 
 -- ---------------------------------------------------------------------------
--- '' , RESET and DISCARD: no tenant
+-- '' , RESET and DISCARD: no tenant (way 20)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -97,7 +97,7 @@ SET SESSION AUTHORIZATION regress_orla_tenant;
 SELECT test.seen();
 
 -- ---------------------------------------------------------------------------
--- A transaction has one tenant
+-- A transaction has one tenant (ways 9 and 10)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -139,7 +139,7 @@ ROLLBACK AND CHAIN;
 SELECT orla.authenticate(:'ben_token');
 COMMIT;
 
--- a function with a SET clause that fails half way leaves no pin behind
+-- a function with a SET clause that fails half way leaves no pin behind (way 24)
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION test.fail_as(token text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog
     AS $$ BEGIN PERFORM set_config('orla.tenant', token, true); RAISE EXCEPTION 'failed half way'; END $$;
@@ -154,7 +154,7 @@ SELECT test.seen();
 COMMIT;
 
 -- ---------------------------------------------------------------------------
--- Savepoints
+-- Savepoints (way 10)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SAVEPOINT a;
@@ -201,7 +201,7 @@ SELECT test.seen();
 COMMIT;
 
 -- ---------------------------------------------------------------------------
--- Cursors
+-- Cursors (way 9)
 -- ---------------------------------------------------------------------------
 -- opened before anybody is proven
 BEGIN;
@@ -222,7 +222,7 @@ COMMIT;
 FETCH ALL FROM c;
 
 -- ---------------------------------------------------------------------------
--- Prepared statements: made by one tenant, executed by another
+-- Prepared statements: made by one tenant, executed by another (way 23)
 -- ---------------------------------------------------------------------------
 SET plan_cache_mode = force_generic_plan;
 BEGIN;
@@ -265,7 +265,7 @@ RESET plan_cache_mode;
 DEALLOCATE ALL;
 
 -- ---------------------------------------------------------------------------
--- Parallel workers
+-- Parallel workers (way 25)
 -- ---------------------------------------------------------------------------
 RESET SESSION AUTHORIZATION;
 INSERT INTO orla.content_library (user_id, title)
@@ -342,7 +342,7 @@ RESET SESSION AUTHORIZATION;
 DELETE FROM orla.content_library WHERE title ~ '^(ada|ben) ';
 
 -- ---------------------------------------------------------------------------
--- SET ROLE and SECURITY DEFINER
+-- SET ROLE and SECURITY DEFINER (ways 1, 5 and 14)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_http;
 BEGIN;
@@ -443,7 +443,7 @@ COMMIT;
 SELECT test.seen();
 
 -- ---------------------------------------------------------------------------
--- Values that arrive without proof
+-- Values that arrive without proof (ways 8 and 11)
 -- ---------------------------------------------------------------------------
 -- by SET
 SET orla.tenant = 'aaaaaaaa-0000-4000-8000-000000000001';
@@ -513,7 +513,7 @@ RESET SESSION AUTHORIZATION;
 DROP FUNCTION test.as_ada(), test.as_ada_for_ben(text);
 
 -- ---------------------------------------------------------------------------
--- A gateway is believed; nobody else, whatever role it takes
+-- A gateway is believed; nobody else, whatever role it takes (ways 8 and 15)
 -- ---------------------------------------------------------------------------
 SET SESSION AUTHORIZATION regress_orla_gateway;
 BEGIN;

@@ -11,7 +11,7 @@ CREATE EXTENSION orla CASCADE;
 \i test/fixtures/signed_in.sql
 RESET client_min_messages;
 
--- What comes of a token: who it proves, or the refusal without the token in it.
+-- What comes of a token: who it proves, or the refusal without the token in it (way 86).
 CREATE FUNCTION test.try(token text)
     RETURNS text
     LANGUAGE plpgsql
@@ -108,7 +108,7 @@ SELECT count(*) AS forged, count(*) FILTER (WHERE test.try(token) LIKE 'accepted
                generate_series(0, octet_length(s.bytes) - 1) AS i) AS t;
 
 -- ---------------------------------------------------------------------------
--- The header: the key decides
+-- The header: the key decides (way 53)
 -- ---------------------------------------------------------------------------
 SELECT what, test.try(token)
   FROM (SELECT test.header(:'ada_token') AS h) AS x,
@@ -149,7 +149,7 @@ SELECT count(*) AS forged, count(*) FILTER (WHERE test.try(token) LIKE 'accepted
        LATERAL (SELECT input || '.' || test.encode(hmac(convert_to(input, 'UTF8'), secret, 'sha256')) AS token) AS t;
 
 -- ---------------------------------------------------------------------------
--- The claims, under a good signature
+-- The claims, under a good signature (ways 17 and 54)
 -- ---------------------------------------------------------------------------
 SELECT what, test.try(test.token(:ada, :ada_session, changes::jsonb, without))
   FROM (VALUES
@@ -213,7 +213,7 @@ SELECT what, test.try(test.token(:ada, :ada_session, jsonb_build_object(what, ex
 SELECT test.token(:ada, :ada_session, jsonb_build_object('x', repeat('x', 100000)));
 
 -- ---------------------------------------------------------------------------
--- What was good a moment ago, in the same session
+-- What was good a moment ago, in the same session (ways 20 and 55)
 -- ---------------------------------------------------------------------------
 -- expired while the session is open
 SELECT floor(extract(epoch FROM clock_timestamp()))::bigint + 2 AS expiry \gset

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include <malloc.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,61 +52,6 @@ now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* ---- memory of the library ---------------------------------------------- */
-
-/* What it frees has held tokens, in lists of headers and in buffers. */
-static void
-wiping_free(void *memory)
-{
-	if (memory != NULL)
-		explicit_bzero(memory, malloc_usable_size(memory));
-	free(memory);
-}
-
-static void *
-wiping_realloc(void *memory, size_t size)
-{
-	size_t		old = memory == NULL ? 0 : malloc_usable_size(memory);
-	void	   *grown = malloc(size);
-
-	if (grown == NULL)
-		return NULL;
-	if (old > 0)
-		memcpy(grown, memory, Min(old, size));
-	wiping_free(memory);
-	return grown;
-}
-
-static bool
-set_up_library(void)
-{
-	sigset_t	saved;
-	bool		done;
-
-	orla_http_block_signals(&saved);
-	done = curl_global_init_mem(CURL_GLOBAL_ALL, malloc, wiping_free, wiping_realloc,
-								strdup, calloc) == CURLE_OK &&
-		(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) != 0 &&
-		(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS) != 0;
-	orla_http_unblock_signals(&saved);
-	return done;
-}
-
-/* Once in a process, and never in the one that others are forked from. */
-static void
-require_library(void)
-{
-	static bool there = false;
-
-	Assert(IsUnderPostmaster || !IsPostmasterEnvironment);
-	if (!there && !set_up_library())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("libcurl cannot be used"),
-				 errdetail("It could not be set up, or lacks TLS or a resolver that does not wait.")));
-	there = true;
 }
 
 /* ---- callbacks of the multi handle -------------------------------------- */
@@ -193,7 +137,7 @@ create(MemoryContext parent, long idle_connections)
 	OrlaHttpEngine *engine;
 	MemoryContextCallback *callback;
 
-	require_library();
+	orla_http_require_library();
 	context = AllocSetContextCreate(parent, "orla http engine", ALLOCSET_SMALL_SIZES);
 	engine = MemoryContextAllocZero(context, sizeof(OrlaHttpEngine));
 	callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
@@ -437,41 +381,4 @@ orla_http_fetch(const OrlaHttpRequest *request)
 	PG_END_TRY();
 	MemoryContextSetParent(response->context, CurrentMemoryContext);
 	return response;
-}
-
-/* ---- responses ---------------------------------------------------------- */
-
-void
-orla_http_response_free(OrlaHttpResponse *response)
-{
-	MemoryContextDelete(response->context);
-}
-
-const char *
-orla_http_header(const OrlaHttpResponse *response, const char *name)
-{
-	int			i;
-
-	for (i = 0; i < response->n_headers; i++)
-	{
-		if (strcmp(response->headers[i].name, name) == 0)
-			return response->headers[i].value;
-	}
-	return NULL;
-}
-
-const char *
-orla_http_failure_name(OrlaHttpFailure failure)
-{
-	static const char *const names[] = {
-		[ORLA_HTTP_NONE] = NULL,
-		[ORLA_HTTP_TIMEOUT] = "timeout",
-		[ORLA_HTTP_REFUSED] = "refused",
-		[ORLA_HTTP_TLS] = "tls",
-		[ORLA_HTTP_CONNECT] = "connect",
-		[ORLA_HTTP_TOO_LARGE] = "too_large",
-		[ORLA_HTTP_PROTOCOL] = "protocol"
-	};
-
-	return names[failure];
 }

@@ -26,6 +26,9 @@
 
 #include "http.h"
 
+/* A text in a jsonb can have so many bytes; base64 makes 4 of 3. */
+#define ORLA_HTTP_JSON_BODY_MAX	(128 * 1024 * 1024)
+
 /* In the current context.  Raises 22023 for what is not a request. */
 extern OrlaHttpRequest *orla_http_request_from_jsonb(Jsonb *json, bool for_worker);
 

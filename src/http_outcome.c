@@ -235,3 +235,40 @@ orla_http_transfer_conclude(OrlaHttpTransfer *transfer)
 	list_headers(transfer);
 	settle_body(transfer);
 }
+
+/* ---- responses ---------------------------------------------------------- */
+
+void
+orla_http_response_free(OrlaHttpResponse *response)
+{
+	MemoryContextDelete(response->context);
+}
+
+const char *
+orla_http_header(const OrlaHttpResponse *response, const char *name)
+{
+	int			i;
+
+	for (i = 0; i < response->n_headers; i++)
+	{
+		if (strcmp(response->headers[i].name, name) == 0)
+			return response->headers[i].value;
+	}
+	return NULL;
+}
+
+const char *
+orla_http_failure_name(OrlaHttpFailure failure)
+{
+	static const char *const names[] = {
+		[ORLA_HTTP_NONE] = NULL,
+		[ORLA_HTTP_TIMEOUT] = "timeout",
+		[ORLA_HTTP_REFUSED] = "refused",
+		[ORLA_HTTP_TLS] = "tls",
+		[ORLA_HTTP_CONNECT] = "connect",
+		[ORLA_HTTP_TOO_LARGE] = "too_large",
+		[ORLA_HTTP_PROTOCOL] = "protocol"
+	};
+
+	return names[failure];
+}

@@ -50,13 +50,14 @@ typedef struct OrlaHttpTransfer
 
 	char	   *body;			/* of the request, a copy */
 	size_t		body_len;
-	size_t		body_sent;		/* mail: how much was read */
+	size_t		body_sent;		/* mail: how much the library has taken */
 	size_t		max_bytes;
 	OrlaHttpBytes head;			/* of the response: name NUL value NUL … */
 	OrlaHttpBytes answer;		/* the bytea to be */
-	bool		body_read;		/* mail: to its end */
+	bool		body_read;		/* mail: all of it */
 	bool		starttls;		/* mail: to be asked for */
 	bool		signed_in;		/* mail: or without a user */
+	bool		decided;		/* of mail: the reply has come that counts */
 	int			replies;		/* mail: so far */
 	int			reply_code;		/* mail: of the last */
 	char		reply[16];		/* mail: with the enhanced one */
@@ -68,12 +69,19 @@ typedef struct OrlaHttpTransfer
 	bool		no_memory;
 } OrlaHttpTransfer;
 
+/* Raises 0A000 where the library is not fit; in http_library.c. */
+extern void orla_http_require_library(void);
+
 /*
  * Every call of the library lies between these two: threads that it starts
  * must not run the server's signal handlers.  Nothing may raise in between.
  */
 extern void orla_http_block_signals(sigset_t *saved);
 extern void orla_http_unblock_signals(const sigset_t *saved);
+
+/* Sets response.failure if it is refused, and what the url means; in http_check.c. */
+extern void orla_http_check(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request,
+							const char *method);
 
 /* What the library calls; in http_io.c. */
 extern size_t orla_http_take_head(char *line, size_t size, size_t n, void *arg);

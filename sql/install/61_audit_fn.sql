@@ -60,6 +60,11 @@ AS $$
 DECLARE
     r orla.audit_log;
 BEGIN
+    -- an account that has gone since it was looked at is nobody
+    PERFORM FROM orla.users AS u WHERE u.id = subject FOR KEY SHARE;
+    IF NOT FOUND THEN
+        subject := NULL;
+    END IF;
     r.id := gen_random_uuid();
     r.user_id := subject;
     r.event_type := event;

@@ -2,11 +2,11 @@
 -- orla.perform() as orla_service, in a process and a transaction of its own;
 -- what it answers or refuses has been committed when the caller learns of it.
 --
--- Several run at once for one account.  All take locks in this order: the
--- counter of attempts, the row of users where it is written, sessions, refresh
--- tokens.  A password is compared before the row of users is locked, since that
--- takes long; who writes the row afterwards looks whether it is still the one
--- that was compared.
+-- Several run at once for one account.  All take locks in this order: counters
+-- of attempts, the account, its sessions, their refresh tokens; an audit row that
+-- names an account locks it.  A password is compared before the account is
+-- locked, since that takes long; who writes the account afterwards looks whether
+-- it is still the one that was compared.
 
 CREATE FUNCTION orla.refusal(sqlstate text, message text, detail text DEFAULT NULL, hint text DEFAULT NULL)
     RETURNS jsonb
@@ -110,22 +110,23 @@ COMMENT ON FUNCTION orla.check_new_password(text, text) IS
     'Errors: 22023 for a password that nobody should have.';
 
 -- Whether the password is right.  hash NULL stands for an account that is not
--- there: it takes as long.
+-- there: its password is compared as well, with a hash that is nobody's and costs
+-- what a new one does.
 CREATE FUNCTION orla.check_password(password text, hash text)
     RETURNS boolean
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    nobodys text := orla.configured_password_costs() || '$' || repeat('A', 22) || '$' || repeat('A', 43);
 BEGIN
     IF octet_length(password) > 1024 OR password IS NULL THEN
         password := '';
         hash := NULL;
     END IF;
-    IF hash IS NULL THEN
-        PERFORM orla.hash_password(password);
-        RETURN false;
-    ELSIF hash LIKE '$argon2id$%' THEN
-        RETURN orla.verify_password(password, hash);
+    hash := coalesce(hash, nobodys);
+    IF hash LIKE '$argon2id$%' THEN
+        RETURN orla.verify_password(password, hash) AND hash <> nobodys;
     END IF;
     RETURN orla.check_bcrypt(password, hash);
 END
@@ -341,11 +342,11 @@ BEGIN
     -- One that is being verified at this moment waits for us, and is refused then.
     DELETE FROM orla.pending_registrations
      WHERE id IN (SELECT p.id FROM orla.pending_registrations AS p WHERE p.email = address FOR UPDATE SKIP LOCKED);
-    -- links of sign-ups that lost; sent ones work no more either
-    DELETE FROM orla.outbox WHERE to_address = address AND template = 'verify_email' AND sent_at IS NULL;
-    UPDATE orla.outbox SET user_id = account, sealed_token = NULL WHERE to_address = address AND user_id IS NULL;
+    -- links of this and of other sign-ups are over; none is sent any more
+    UPDATE orla.outbox SET user_id = account, sealed_token = NULL, sent_at = coalesce(sent_at, now())
+     WHERE to_address = address AND user_id IS NULL AND template = 'verify_email';
     PERFORM orla.audit('verify_email', 'success', account, '{}', args -> 'origin');
-    RETURN orla.sign_in_answer(orla.open_session(account, args -> 'origin'), address, false);
+    RETURN orla.open_session(account, args -> 'origin');
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_verify_email(jsonb) FROM PUBLIC;
@@ -489,7 +490,7 @@ BEGIN
         PERFORM FROM orla.users AS x WHERE x.id = u.id AND x.password_hash = u.password_hash AND x.is_active FOR NO KEY UPDATE;
     END IF;
     IF fresh IS NULL OR NOT FOUND THEN
-        PERFORM orla.audit('change_password', 'failure', u.id, '{}', args -> 'origin');
+        PERFORM orla.audit('change_password', 'failure', orla.account_if_there(u.id), '{}', args -> 'origin');
         RETURN orla.refusal('PT403', 'password refused');
     END IF;
     PERFORM orla.set_password(u.id, fresh, (args ->> 'session_id')::uuid);
@@ -512,8 +513,9 @@ BEGIN
     UPDATE orla.users
        SET password_hash = hash, password_changed_at = now(), reset_token = NULL, reset_token_expires = NULL
      WHERE id = account;
-    -- links to a new password that are still on their way
-    UPDATE orla.outbox SET sealed_token = NULL WHERE user_id = account AND template = 'reset_password';
+    -- links to a new password are over; none is sent any more
+    UPDATE orla.outbox SET sealed_token = NULL, sent_at = coalesce(sent_at, now())
+     WHERE user_id = account AND template = 'reset_password';
     PERFORM orla.end_sessions(account, 'password changed', keep_session);
 END
 $$;
@@ -523,8 +525,7 @@ COMMENT ON FUNCTION orla.set_password(uuid, text, uuid) IS
     'A new password; every session but one ends.';
 
 -- The account's rows go by their foreign keys, the data key with them: what it
--- sealed, in the audit trail and in backups, opens for nobody any more.  Sessions
--- are locked first, as everybody does who has one.
+-- sealed, in the audit trail and in backups, opens for nobody any more.
 CREATE FUNCTION orla.do_delete_account(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -536,7 +537,6 @@ BEGIN
     SELECT * INTO u FROM orla.users AS x WHERE x.id = (args ->> 'user_id')::uuid;
     IF orla.check_attempt(u.email, u.password_hash, args ->> 'password', args -> 'origin', u.is_active) THEN
         PERFORM orla.forget_attempts(u.email);
-        PERFORM FROM orla.sessions AS s WHERE s.user_id = u.id FOR UPDATE;
         DELETE FROM orla.users WHERE id = u.id AND password_hash = u.password_hash AND is_active;
         IF FOUND THEN
             DELETE FROM orla.pending_registrations WHERE email = u.email;
@@ -545,7 +545,7 @@ BEGIN
             RETURN orla.answer_message('Your account has been deleted.');
         END IF;
     END IF;
-    PERFORM orla.audit('delete_account', 'failure', u.id, '{}', args -> 'origin');
+    PERFORM orla.audit('delete_account', 'failure', orla.account_if_there(u.id), '{}', args -> 'origin');
     RETURN orla.refusal('PT403', 'password refused');
 END
 $$;

@@ -131,6 +131,19 @@ GRANT EXECUTE ON FUNCTION orla.check_attempt(text, text, text, jsonb, boolean) T
 COMMENT ON FUNCTION orla.check_attempt(text, text, text, jsonb, boolean) IS
     'Whether a password is right, the account usable and the origin not locked out for this address; counts what fails.';
 
+-- For the trail of a refusal: it names no account that is being deleted.
+CREATE FUNCTION orla.account_if_there(account uuid)
+    RETURNS uuid
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.id FROM orla.users AS u WHERE u.id = account FOR KEY SHARE
+$$;
+REVOKE ALL ON FUNCTION orla.account_if_there(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.account_if_there(uuid) TO orla_service;
+COMMENT ON FUNCTION orla.account_if_there(uuid) IS
+    'The account, locked against deletion; NULL where it is gone by now.';
+
 CREATE FUNCTION orla.forget_attempts(address text)
     RETURNS void
     LANGUAGE sql VOLATILE
@@ -255,21 +268,6 @@ GRANT EXECUTE ON FUNCTION orla.password_costs_differ() TO orla_service;
 COMMENT ON FUNCTION orla.password_costs_differ() IS
     'Whether any account has a hash of another algorithm or other costs than a new one would have.';
 
--- To orla.finish_sign_in(), in the caller's process, which has the tokens or the
--- refusal, the device's cookie and whether to wait for the floor.
-CREATE FUNCTION orla.sign_in_answer(result jsonb, address text, floor boolean)
-    RETURNS jsonb
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT jsonb_build_object('answer', result || jsonb_build_object('floor', floor,
-               'device', CASE WHEN result ? 'answer' THEN orla.device_cookie(address) END))
-$$;
-REVOKE ALL ON FUNCTION orla.sign_in_answer(jsonb, text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.sign_in_answer(jsonb, text, boolean) TO orla_service;
-COMMENT ON FUNCTION orla.sign_in_answer(jsonb, text, boolean) IS
-    'What a sign-in hands to orla.finish_sign_in().';
-
 -- One answer and, as near as can be, one time for an unknown address, a wrong
 -- password, an account that is not active and an origin that is locked.
 CREATE FUNCTION orla.do_login(args jsonb)
@@ -282,11 +280,9 @@ DECLARE
     u        orla.users;
     fresh    text;
     good     boolean;
-    floor    boolean;
     compared timestamptz;
 BEGIN
     PERFORM orla.ensure_instance();
-    floor := orla.password_costs_differ();
     SELECT * INTO u FROM orla.users AS x WHERE x.email = address;
     good := orla.check_attempt(address, u.password_hash, args ->> 'password', args -> 'origin', u.is_active AND u.email_verified);
     compared := clock_timestamp();
@@ -299,20 +295,41 @@ BEGIN
     END IF;
     IF good THEN
         PERFORM orla.ensure_tenant_key(u.id);
+    ELSE
+        u.id := orla.account_if_there(u.id);
     END IF;
     PERFORM orla.audit('login', CASE WHEN good THEN 'success' ELSE 'failure' END, u.id, '{}', args -> 'origin');
     IF NOT good THEN
         -- a row of the trail that is an account's takes longer than one that is nobody's
         PERFORM orla.wait_until(compared + interval '10 milliseconds');
     END IF;
-    RETURN orla.sign_in_answer(CASE WHEN good THEN orla.open_session(u.id, args -> 'origin')
-                                    ELSE orla.refusal('PT401', 'sign-in refused') END, address, floor);
+    RETURN CASE WHEN good THEN orla.open_session(u.id, args -> 'origin') ELSE orla.refusal('PT401', 'sign-in refused') END;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_login(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.do_login(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_login(jsonb) IS
     'The work of orla_api.login().';
+
+-- What a sign-in has besides: whether it has to wait, and the device's cookie.
+CREATE FUNCTION orla.do_sign_in(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    login  boolean := args ->> 'by' = 'login';
+    floor  boolean := login AND orla.password_costs_differ();
+    result jsonb := CASE WHEN login THEN orla.do_login(args) ELSE orla.do_verify_email(args) END;
+BEGIN
+    RETURN jsonb_build_object('answer', result || jsonb_build_object(
+               'floor', floor, 'device', orla.device_cookie(result #>> '{answer,user,email}')));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_sign_in(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_sign_in(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_sign_in(jsonb) IS
+    'The work of orla_api.login() and verify_email(), to be handed to orla.finish_sign_in().';
 
 -- Waits here and not in the process that does the work: that one has locks and a
 -- place that others wait for.
@@ -361,14 +378,14 @@ DECLARE
     until   timestamptz := now() + current_setting('orla.refresh_token_lifetime')::interval;
 BEGIN
     PERFORM orla.ensure_instance();
-    -- the session first, like whoever ends it, then its token as it is by now
+    -- in the order of all who lock them; then the token as it is by now
+    SELECT * INTO u FROM orla.users AS x WHERE x.id = account FOR KEY SHARE;
     SELECT x.* INTO s
       FROM orla.sessions AS x
      WHERE x.user_id = account
        AND x.id = (SELECT t.session_id FROM orla.refresh_tokens AS t WHERE t.user_id = account AND t.token_hash = hash)
        FOR UPDATE;
     SELECT * INTO parent FROM orla.refresh_tokens AS t WHERE t.user_id = account AND t.token_hash = hash;
-    SELECT * INTO u FROM orla.users AS x WHERE x.id = account;
     IF s.id IS NULL OR parent.id IS NULL OR parent.is_revoked OR parent.expires_at <= now() OR s.ended_at IS NOT NULL
        OR s.expires_at <= now() OR NOT u.is_active THEN
         -- who guesses at tokens writes nothing into the trail of an account
@@ -436,6 +453,7 @@ AS $$
 DECLARE
     account uuid := (args ->> 'user_id')::uuid;
 BEGIN
+    PERFORM FROM orla.users AS u WHERE u.id = account FOR KEY SHARE;
     PERFORM orla.end_sessions(account, 'signed out everywhere', NULL);
     PERFORM orla.audit('logout_everywhere', 'success', account, '{}', args -> 'origin');
     RETURN orla.answer_message('You are signed out everywhere.');

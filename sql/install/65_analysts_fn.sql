@@ -40,6 +40,11 @@ BEGIN
     INSERT INTO orla.tenant_grants (analyst, user_id, granted_by)
     VALUES (grant_tenant.analyst, grant_tenant.tenant, session_user)
     ON CONFLICT ON CONSTRAINT tenant_grants_pkey DO NOTHING;
+    IF FOUND THEN
+        PERFORM orla.ensure_instance();
+        PERFORM orla.audit('grant_tenant', 'success', grant_tenant.tenant,
+                           jsonb_build_object('analyst', grant_tenant.analyst, 'by', session_user));
+    END IF;
 END
 $$;
 ALTER FUNCTION orla.grant_tenant(name, uuid) OWNER TO orla_service;
@@ -59,6 +64,11 @@ BEGIN
     DELETE FROM orla.tenant_grants g
      WHERE g.analyst = revoke_tenant.analyst
        AND g.user_id = revoke_tenant.tenant;
+    IF FOUND THEN
+        PERFORM orla.ensure_instance();
+        PERFORM orla.audit('revoke_tenant', 'success', revoke_tenant.tenant,
+                           jsonb_build_object('analyst', revoke_tenant.analyst, 'by', session_user));
+    END IF;
 END
 $$;
 ALTER FUNCTION orla.revoke_tenant(name, uuid) OWNER TO orla_service;

@@ -54,7 +54,7 @@ CREATE FUNCTION orla_api.verify_email(token text, password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.finish_sign_in(orla.perform_alone('verify_email', jsonb_build_object('token', token, 'password', password, 'origin', orla.request_origin())), clock_timestamp())
+    SELECT orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'verify_email', 'token', token, 'password', password, 'origin', orla.request_origin())), clock_timestamp())
 $$;
 ALTER FUNCTION orla_api.verify_email(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.verify_email(text, text) FROM PUBLIC;
@@ -70,7 +70,7 @@ AS $$
 DECLARE
     began timestamptz := clock_timestamp();
 BEGIN
-    RETURN orla.finish_sign_in(orla.perform_alone('login', jsonb_build_object('email', email, 'password', password, 'origin', orla.request_origin())), began);
+    RETURN orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'login', 'email', email, 'password', password, 'origin', orla.request_origin())), began);
 END
 $$;
 ALTER FUNCTION orla_api.login(text, text) OWNER TO orla_service;

@@ -51,7 +51,7 @@ AS $$
             'token_url', 'https://oauth2.googleapis.com/token',
             'issuer', 'https://accounts.google.com',
             'revoke_url', 'https://oauth2.googleapis.com/revoke',
-            'revoke_with', 'form',
+            'revoke_with', 'token',
             -- It ends every token of this person and this client.
             'revoke_reach', 'account',
             'account_url', 'https://openidconnect.googleapis.com/v1/userinfo',
@@ -209,6 +209,12 @@ BEGIN
     IF facts ->> 'redirect_path' !~ '^/[A-Za-z0-9._~/-]*$' THEN
         RETURN '"redirect_path" must be a plain path.';
     END IF;
+    FOR f IN SELECT * FROM (VALUES ('revoke_with', '{token,client,bearer}'::text[]), ('revoke_reach', '{grant,account,none}'),
+                                   ('account_method', '{GET,POST}')) AS v (key, known) LOOP
+        IF facts ->> f.key <> ALL (f.known) THEN
+            RETURN format('"%s" must be one of: %s.', f.key, array_to_string(f.known, ', '));
+        END IF;
+    END LOOP;
     IF facts ->> 'files' NOT IN ('google_drive', 'onedrive', 'dropbox') THEN
         RETURN '"files" must be google_drive, onedrive or dropbox: whose API the provider speaks.';
     END IF;

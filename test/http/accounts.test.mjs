@@ -1,4 +1,5 @@
 // Sign-up, sign-in and sign-out as a browser does them.
+// Ways 52, 56, 57, 59, 60, 61, 63 and 74 of docs/security.md.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';

@@ -1,5 +1,6 @@
 // What docs/postgrest.conf says is what the tests above ran with; here, what
 // it must not say, and what the database adds to it.
+// Way 48 of docs/security.md.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // Own rows over HTTP, and nothing of anybody else's.
+// Ways 30, 48 and 49 of docs/security.md.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';

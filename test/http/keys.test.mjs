@@ -1,5 +1,6 @@
 // A rotation of signing keys reaches a layer that runs. In clusters of its own:
 // databases of one cluster share the keyring.
+// Way 87 of docs/security.md.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';

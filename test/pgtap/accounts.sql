@@ -1,5 +1,6 @@
 -- Sign-up, verification, passwords, deletion, deactivation: what each answers,
 -- what it refuses, and that a refusal tells nothing.
+-- Ways 52 and 61 of docs/security.md.
 \set database orla_accounts
 \ir ../fixtures/people.sql
 DROP ROLE IF EXISTS people_owner, people_operator;
@@ -28,7 +29,8 @@ SELECT matches(:'cookie'::text, '^[0-9a-f-]{36}\.[0-9a-f]{16}\.[0-9a-f]{64}$', '
 SELECT is(test.worth(:'ada'::jsonb ->> 'access_token'), 'Ada', 'the access token is hers');
 SELECT is(count(*), 1::bigint, 'she has a data key') FROM orla.tenant_keys WHERE user_id = (:'ada'::jsonb -> 'user' ->> 'id')::uuid;
 SELECT is(test.try(format('verify_email(%L, %L)', :'link', 'Correct-Horse-42')), 'PT401 verification refused', 'a replayed link is refused');
-SELECT is(count(*), 0::bigint, 'and nowhere any more') FROM orla.outbox;
+SELECT is(count(sealed_token), 0::bigint, 'and nowhere any more') FROM orla.outbox;
+SELECT is(count(*), 0::bigint, 'nor does it wait to be sent') FROM orla.outbox WHERE sent_at IS NULL;
 
 -- The same answer and the same writes for an address that is taken (security.md
 -- 52: does an address have an account).

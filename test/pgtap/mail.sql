@@ -1,4 +1,5 @@
 -- Mail: what waits, who may read it, and that asking for it harms nobody.
+-- Ways 107 and 109 of docs/security.md.
 \set database orla_mail
 \ir ../fixtures/people.sql
 DROP ROLE IF EXISTS mail_operator;
@@ -109,7 +110,8 @@ SELECT is(origin_digest, NULL, 'the notice of a change does not count') FROM orl
 SELECT is(test.link('ada@example.org') IS NOT NULL, true, 'a link is on its way');
 SELECT test.sign_in('ada@example.org', 'Another-Horse-43') AS ada \gset
 SELECT test.api($$change_password('Another-Horse-43', 'Correct-Horse-42')$$, token => :'ada'::jsonb ->> 'access_token') AS ignored \gset
-SELECT is(count(*), 0::bigint, 'after a change of password none is') FROM orla.outbox WHERE to_address = 'ada@example.org' AND sealed_token IS NOT NULL;
+SELECT is(count(*), 0::bigint, 'after a change of password none is') FROM orla.outbox WHERE to_address = 'ada@example.org' AND template = 'reset_password' AND (sealed_token IS NOT NULL OR sent_at IS NULL);
+SELECT is(count(*), 1::bigint, 'the notice of it waits') FROM orla.outbox WHERE to_address = 'ada@example.org' AND template = 'password_changed' AND sent_at IS NULL AND created_at > now() - interval '1 minute';
 
 SELECT * FROM finish();
 DROP OWNED BY mail_operator;

@@ -1,5 +1,6 @@
 -- Sign-in, lock-out, refresh, sign-out: that a refusal tells nothing, that nobody
 -- locks others out, and that what has ended has ended at once.
+-- Ways 52, 58, 59, 60, 63, 99 and 108 of docs/security.md.
 \set database orla_sessions
 \ir ../fixtures/people.sql
 DROP ROLE IF EXISTS sessions_http, sessions_tenant, sessions_operator;

@@ -3,6 +3,7 @@
 # should be, replaced as a whole, and never shown.
 #
 # Makes a cluster of its own, since it breaks the file in every way.
+# Way 91 of docs/security.md.
 use strict;
 use warnings;
 

@@ -4,6 +4,7 @@
 #
 # Uses the cluster that PGHOST names, with PGUSER as a superuser, else makes
 # one.  Ends what it started, by pid.
+# Ways 11, 18 and 19 of docs/security.md.
 use strict;
 use warnings;
 

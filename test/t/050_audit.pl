@@ -2,6 +2,7 @@
 # The audit trail with many at once: writers wait neither for each other nor for
 # whoever seals, verifies or prunes, and nothing of what goes on meanwhile is
 # taken for tampering.
+# Way 95 of docs/security.md.
 use strict;
 use warnings;
 

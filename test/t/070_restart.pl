@@ -2,6 +2,7 @@
 # What takes a server of one's own: CREATE EXTENSION where it is refused, the
 # three ways to load the library, restarts and crashes with prepared transactions
 # in between, and DROP EXTENSION with data.
+# Way 26 of docs/security.md.
 use strict;
 use warnings;
 

@@ -21,6 +21,9 @@ my $dir = tempdir('orla-http-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
 chown $uid, $gid, $dir;
 
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };    # by way of END
+$SIG{PIPE} = 'IGNORE';                     # a session that is gone
+
 my $token = 'sl.planted-' . join('', map { chr(ord('a') + int rand 26) } 1 .. 40);
 my $json  = JSON::PP->new->canonical->utf8;
 my (@sessions, $other, $ports);
@@ -466,8 +469,8 @@ sub clocked { my ($sql) = @_; my $began = time; my $answer = ask($db, $sql); ret
 		cmp_ok($ms, '<', 500, "statement_timeout ends it ($path)");
 		diag("$path: $ms ms late") if $ENV{VERBOSE};
 	}
-	is(fetch('http/echo')->{status}, 200, 'the next request is well, also after errors that were caught');
-	is(ask($db, "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'orla http transfer';"), '0', 'and nothing is left of those');
+	is(ask($db, "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'orla http transfer';"), '0', 'nothing is left of requests whose error was caught');
+	is(fetch('http/echo')->{status}, 200, 'and the next one is well');
 
 	my $killer = session('-d', 'app');
 	my $pid = ask($db, 'SELECT pg_backend_pid();');
@@ -506,8 +509,13 @@ for my $at (qw(http good h2))
 	my @quick = grep { !$_->{response}{failure} } @$all;
 	is(scalar(@quick), 50, 'the others do not');
 	cmp_ok((sort { $b->{ms} <=> $a->{ms} } @quick)[0]{ms}, '<', 1000, 'and are not delayed');
-	$all = many([ map { to('http/hang') } 1 .. 100 ], 100);
-	is(scalar(grep { defined } @$all), 0, 'all can be given up');
+	for my $at (qw(http good h2))
+	{
+		my $began = time;
+		$all = many([ map { to("$at/hang") } 1 .. 100 ], 300);
+		is(scalar(grep { defined } @$all), 0, "all can be given up ($at)");
+		cmp_ok(time - $began, '<', 1.5, 'which takes no time');
+	}
 	$all = many([ to('http/latin1'), to('http/nul'), to('http/gzip'), to('http/hang', timeout_ms => 100), to('http/echo', hosts => []), to('http/echo', bearer => "a\r\nX: y") ]);
 	is_deeply([ map { $_->{response}{body_base64} // $_->{response}{body} } @$all[ 0 .. 2 ] ], [ encode_base64("M\xfcller", ''), encode_base64("a\0b", ''), 'squeezed' ], 'what is not text comes in base64');
 	is_deeply([ map { [ @{ $_->{response} }{qw(status failure sent)} ] } @$all[ 3 .. 5 ] ],
@@ -569,6 +577,12 @@ sub mail_to
 	is_deeply([ sort map { scalar @{ $_->{to} } } @mails ], [ 1, 1, 1, 2 ], 'to everybody who was named');
 	is(scalar(grep { $_->{secure} } @mails), 3, 'three of them over TLS');
 
+	# The library takes the end of a text in one of two ways, with dots and without.
+	$all = many([ map { mail_to('smtp', 'ada@example.org', mail => { from => 'orla@example.org', to => 'ada@example.org', text => $_ }) } 'x', "Subject: x\n\nplain\n", 'x' x 200_000 ]);
+	is_deeply([ map { [ @{ $_->{response} }{qw(status failure sent)} ] } @$all ], [ map { [ 250, undef, JSON::PP::true ] } 1 .. 3 ], 'short and long mail');
+	cmp_ok($_->{ms}, '<', 1500, 'at once') for @$all;
+	is_deeply([ sort { $a <=> $b } map { length $_->{data} } grep { defined $_->{data} } @{ seen() } ], [ 3, 21, 200_002 ], 'arrives whole');
+
 	$all = many([ mail_to('smtp', 'unknown@example.org'), mail_to('smtp', 'later@example.org'),
 		mail_to('smtpauth', 'ada@example.org', username => 'mailer', password => 'planted-password'), mail_to('smtpauth', 'ada@example.org') ]);
 	is_deeply([ map { [ @{ $_->{response} }{qw(status failure message)} ] } @$all ],
@@ -604,13 +618,24 @@ sub mail_to
 	my $memory = sub { return slurp("/proc/$pid/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0 };
 	ask($db, $round) for 1 .. 3;
 	ask($db, "SELECT count(*) FROM unnest(many(ARRAY['{\"url\": \"http://127.0.0.1:$ports->{http}/hang\", \"hosts\": [\"127.0.0.1\"]}']::jsonb[], 5));");
-	my ($fds, $kilobytes) = ($count->(), $memory->());
+	my $fds = $count->();
 	ask($db, $round) for 1 .. 12;
 	ask($db, "SELECT count(many(ARRAY['{\"url\": \"http://127.0.0.1:$ports->{http}/hang\", \"hosts\": [\"127.0.0.1\"]}', '{\"url\": \"https://127.0.0.1:$ports->{good}/hang\", \"hosts\": [\"127.0.0.1\"]}']::jsonb[], 5)) FROM generate_series(1, 20);");
 	cmp_ok($count->(), '<=', $fds + 4, 'no descriptor is left by requests that fail');
-	cmp_ok($memory->(), '<', $kilobytes + 4096, 'no memory');
-	is(ask($db, "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'orla http transfer';"), '0', 'and nothing of theirs');
+	is(ask($db, "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'orla http transfer';"), '0', 'nothing of theirs');
 	is(ask($db, "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'orla http engine';"), '1', 'one engine serves the session');
+
+	# In a session whose heap has no room from before.
+	my $fresh  = session('-d', 'app');
+	my $nobody = "SELECT count(*) FROM generate_series(1, %d) AS i,
+		LATERAL orla.http_fetch(jsonb_build_object('url', 'http://127.0.0.1:1/' || i, 'hosts', '[\"127.0.0.1\"]'::jsonb,
+			'headers', jsonb_build_object('X-Long', repeat('x', 1000)))) WHERE failure = 'connect';";
+	$pid = ask($fresh, "SET orla.allow_loopback_http = on;\nSELECT pg_backend_pid();");
+	ask($fresh, sprintf($nobody, 200));
+	my $kilobytes = $memory->();
+	is(ask($fresh, sprintf($nobody, 2000)), 2000, 'thousands of them');
+	cmp_ok($memory->(), '<', $kilobytes + 1024, 'leave no memory');
+	diag($memory->() - $kilobytes . ' kB') if $ENV{VERBOSE};
 }
 
 {

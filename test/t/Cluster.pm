@@ -18,6 +18,8 @@ use Time::HiRes qw(sleep time);
 my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
 my ($uid, $gid) = $> == 0 ? (getpwnam($os_user))[ 2, 3 ] : ($>, (split ' ', $))[0]);
 my @clusters;
+# a signal ends the clusters, too
+$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP PIPE);
 
 sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
 
