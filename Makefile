@@ -16,7 +16,7 @@ SHLIB_LINK = -lcrypto -largon2 $(shell curl-config --libs)
 # install script.
 PARTS      = $(sort $(wildcard sql/install/*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql) share/orla_extract.py
 
 # The tests: sql/NAME.sql is compared with expected/NAME.out.
 REGRESS        = $(basename $(notdir $(sort $(wildcard sql/*.sql))))

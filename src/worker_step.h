@@ -66,7 +66,7 @@ extern void orla_step_report_fault(const char *operation, const ErrorData *error
 
 /* What a caller is told whose operation needs the worker, where there is none. */
 #define ORLA_NO_WORKER_MESSAGE	"no worker for this database"
-#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which is not running."
+#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which this database does not have."
 #define ORLA_NO_WORKER_HINT		"Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart."
 
 #endif							/* ORLA_WORKER_STEP_H */

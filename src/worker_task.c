@@ -305,28 +305,6 @@ start_request(Task *task, OrlaStep *step)
 
 /* ---- steps --------------------------------------------------------------- */
 
-/* The next operation is the worker's own, and has nobody's arguments but these. */
-static void
-run_next(Task *task, OrlaStep *step)
-{
-	if (task->key == NULL)
-		task->key = step->key;
-	if (strlen(step->next) >= NAMEDATALEN)
-	{
-		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
-		give_up(task);
-		return;
-	}
-	wipe_and_free(&task->args);
-	strlcpy(task->operation, step->next, NAMEDATALEN);
-	task->args = step->args;
-	task->records = false;
-	task->tries = 0;
-	task->began_at = GetCurrentTimestamp();
-	dlist_push_tail(&ready, &task->node);
-	current = NULL;
-}
-
 /*
  * Who waits for something that is not under way has met a claim of a task that
  * came to no end, and is told so.
@@ -345,6 +323,27 @@ wait_for_key(Task *task, OrlaStep *step)
 	task->waits_for = step->key;
 	task->began_at = GetCurrentTimestamp();
 	dlist_push_tail(is_in_flight(step->key) ? &waiting : &ready, &task->node);
+	current = NULL;
+}
+
+/* In a transaction of its own, when the tasks are advanced. */
+static void
+run_next(Task *task, OrlaStep *step)
+{
+	if (task->key == NULL)
+		task->key = step->key;
+	if (strlen(step->next) >= NAMEDATALEN)
+	{
+		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
+		give_up(task);
+		return;
+	}
+	strlcpy(task->operation, step->next, NAMEDATALEN);
+	task->args = step->args;
+	task->records = false;
+	task->tries = 0;
+	task->began_at = GetCurrentTimestamp();
+	dlist_push_tail(&ready, &task->node);
 	current = NULL;
 }
 

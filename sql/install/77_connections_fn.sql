@@ -288,11 +288,14 @@ COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
 -- ---- connecting -------------------------------------------------------------
 
 -- The state goes with the session that began: a code that comes back in
--- another browser is nobody's.
+-- another browser is nobody's.  This runs in the caller's own session: plans are
+-- generic there too, since whoever prints a plan that is made for its parameters
+-- prints the verifier.
 CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uuid, session uuid)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     facts    jsonb;

@@ -83,6 +83,8 @@ BEGIN
             orla.refusal('55000', 'not connected', NULL, 'Connect first.')
         WHEN c.status = 'needs_reconnect' THEN
             orla.refusal('55000', 'the connection has ended', coalesce(c.last_error, 'The provider accepts its token no longer.'), 'Connect again.')
+        WHEN c.status = 'needs_operator' AND c.last_error LIKE 'The stored token does not open%' THEN
+            orla.refusal('PT502', 'the stored token does not open', c.last_error, 'An operator has to look at the keyring.')
         WHEN c.status = 'needs_operator' THEN
             orla.refusal('PT502', 'the provider refuses this installation', c.last_error, 'An operator has to check what orla.configure_provider() was told.')
         ELSE orla.refusal('PT503', 'the provider does not answer', c.last_error, 'Try again in a moment.') END;

@@ -247,7 +247,7 @@ COMMENT ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) IS
     'An access token that is good, sealed. Errors: 55000, PT502, PT503.';
 
 -- Whose file API a provider speaks: part of the names of functions.
-CREATE FUNCTION orla.family(facts jsonb)
+CREATE FUNCTION orla.file_family(facts jsonb)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -260,9 +260,9 @@ BEGIN
     RETURN facts ->> 'files';
 END
 $$;
-REVOKE ALL ON FUNCTION orla.family(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.family(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.family(jsonb) IS
+REVOKE ALL ON FUNCTION orla.file_family(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.file_family(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.file_family(jsonb) IS
     'Whose file API a provider speaks. Errors: 0A000.';
 
 -- ---- answers ----------------------------------------------------------------
@@ -325,8 +325,8 @@ BEGIN
     SELECT CASE WHEN a.message IS NOT NULL THEN upper(left(a.message, 1)) || substr(a.message, 2)
                 WHEN a.status BETWEEN 200 AND 299 THEN 'An answer that makes no sense'
                 WHEN a.status IS NULL THEN 'No answer'
-                ELSE 'Status ' || a.status || coalesce(', ' || substring(c.code FROM '^([A-Za-z_]{1,60}(/[A-Za-z_]{1,60})*)'), '') END
-      FROM (SELECT coalesce(a.object #>> '{error,errors,0,reason}', a.object #>> '{error,code}', a.object ->> 'error_summary') AS code) AS c);
+                ELSE 'Status ' || a.status || coalesce(', ' || substring(c.code FROM '^[A-Za-z_]{1,60}(?:/[A-Za-z_]{1,60}){0,3}$'), '') END
+      FROM (SELECT coalesce(a.object #>> '{error,errors,0,reason}', a.object #>> '{error,code}', rtrim(a.object ->> 'error_summary', './')) AS code) AS c);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.answer_problem(orla.file_answer) FROM PUBLIC;
@@ -372,7 +372,7 @@ BEGIN
                 USING ERRCODE = 'PT503', DETAIL = what, HINT = 'Try again in a moment.';
         WHEN 'foreign' THEN
             RAISE EXCEPTION 'the provider leads to another server'
-                USING ERRCODE = 'PT502', DETAIL = what, HINT = 'If it is the provider''s own, an operator can add it to the hosts of the provider.';
+                USING ERRCODE = 'PT502', DETAIL = what;
         ELSE
             RAISE EXCEPTION 'the provider refuses the request'
                 USING ERRCODE = 'PT502', DETAIL = what;
@@ -402,7 +402,7 @@ BEGIN
     ELSIF a.failure IS NOT NULL OR a.status BETWEEN 200 AND 299 OR a.status = 408 OR a.status >= 500 THEN
         RETURN 'unavailable';
     END IF;
-    EXECUTE format('SELECT orla.%I($1)', orla.family(facts) || '_refusal') INTO kind USING a;
+    EXECUTE format('SELECT orla.%I($1)', orla.file_family(facts) || '_refusal') INTO kind USING a;
     RETURN CASE WHEN purpose = 'page' AND a.status = 400 AND kind IN ('other', 'not_found') THEN 'page' ELSE kind END;
 END
 $$;
@@ -521,7 +521,7 @@ AS $$
 DECLARE
     tenant  uuid := orla.require_tenant();
     facts   jsonb := orla.provider_facts(provider);
-    speaks  text := orla.family(facts);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
     request jsonb;
     a       orla.file_answer;
@@ -565,7 +565,7 @@ AS $$
 DECLARE
     tenant  uuid := orla.require_tenant();
     facts   jsonb := orla.provider_facts(provider);
-    speaks  text := orla.family(facts);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
     most    bigint := pg_size_bytes(current_setting('orla.max_download'));
     id      text := file_id;
