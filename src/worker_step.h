@@ -9,7 +9,9 @@
  *		{"http": {request}, "next": "operation", "state": {…}, "key": "…"}
  *							make the request, then run do_<next> with
  *							{"state": …, "response": …}; key (optional) names
- *							what is then under way
+ *							what is then under way; "together": true (optional)
+ *							lets do_<next> run in one transaction with others
+ *							of its kind
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
@@ -42,6 +44,7 @@ typedef struct OrlaStep
 	Jsonb	   *request;		/* HTTP */
 	Jsonb	   *state;			/* HTTP; NULL: none */
 	Jsonb	   *args;			/* RUN */
+	bool		together;		/* HTTP */
 } OrlaStep;
 
 extern void orla_step_read(Jsonb *result, OrlaStep *step);
