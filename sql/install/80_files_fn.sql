@@ -13,7 +13,7 @@
 --   F_refusal(answer)                           what a refusal means
 --
 -- Answers are passed on as a whole, never by field: so a large file is not copied
--- on its way (docs/design.md, Files).
+-- on its way: plpgsql hands a row that it returns over as it is.
 
 CREATE TYPE orla.file_row AS (
     id          text,
