@@ -346,6 +346,7 @@ for my $p (qw(google_drive onedrive))
 }
 
 # ---- the one step of a download -------------------------------------------------------------------
+# Way 129.
 
 {
 	my $id = row('large.bin', files($ada, 'onedrive'))->{id};
@@ -381,6 +382,7 @@ for my $p (qw(google_drive onedrive))
 }
 
 # ---- hostile input ------------------------------------------------------------------------------------
+# Way 131.
 
 for my $p (@all)
 {
@@ -554,6 +556,7 @@ like(as_tenant($ada, "SET LOCAL statement_timeout = '200ms';\nSELECT * FROM orla
 fault('google_drive');
 
 # ---- whose it is --------------------------------------------------------------------------------------------------------
+# Way 128.
 
 for my $p (@all)
 {
