@@ -346,7 +346,7 @@ for my $p (qw(google_drive onedrive))
 }
 
 # ---- the one step of a download -------------------------------------------------------------------
-# Way 129.
+# Way 123.
 
 {
 	my $id = row('large.bin', files($ada, 'onedrive'))->{id};
@@ -382,7 +382,7 @@ for my $p (qw(google_drive onedrive))
 }
 
 # ---- hostile input ------------------------------------------------------------------------------------
-# Way 131.
+# Way 125.
 
 for my $p (@all)
 {
@@ -556,7 +556,7 @@ like(as_tenant($ada, "SET LOCAL statement_timeout = '200ms';\nSELECT * FROM orla
 fault('google_drive');
 
 # ---- whose it is --------------------------------------------------------------------------------------------------------
-# Way 128.
+# Way 122.
 
 for my $p (@all)
 {
