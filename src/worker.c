@@ -40,6 +40,9 @@
 #define LOOK_EVERY_MS		2000
 #define HOUSEKEEPING_EVERY_MS	60000
 
+/* While somebody wants to know how requests go. */
+#define REPORT_EVERY_MS		1000
+
 /* While it waits for a lock, everybody waits for it. */
 #define LOCK_TIMEOUT		"500ms"
 
@@ -49,6 +52,7 @@ static OrlaHttpEngine *engine = NULL;
 static bool extension_is_here = false;
 static TimestampTz look_at = 0; /* when to ask for due work */
 static TimestampTz housekeeping_at = 0;
+static bool watching = false;	/* requests that are reported on */
 
 /* ---- coming and going --------------------------------------------------- */
 
@@ -243,8 +247,12 @@ time_to_sleep(void)
 	long		wait = LOOK_EVERY_MS;
 	long		engine_wait = orla_http_engine_timeout(engine);
 
+	if (orla_tasks_are_ready())
+		return 0;
 	if (engine_wait >= 0)
 		wait = Min(wait, engine_wait);
+	if (watching)
+		wait = Min(wait, REPORT_EVERY_MS);
 	wait = Min(wait, ms_until(look_at));
 	if (extension_is_here)
 		wait = Min(wait, ms_until(housekeeping_at));
@@ -302,6 +310,7 @@ orla_worker_main(Datum arg)
 		if (orla_tasks_advance() > 0)
 			look_at = 0;		/* there is room for more */
 		do_due_work();
+		watching = orla_tasks_report();
 		publish_status();
 		MemoryContextSwitchTo(memory);
 		MemoryContextReset(memory);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 
 #include "worker_step.h"
 
@@ -63,6 +64,7 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 		return;
 	}
 	step->next = text_of(result, "next");
+	step->progress = text_of(result, "progress");
 	step->request = object_of(result, "http");
 	step->state = object_of(result, "state");
 	if (step->request != NULL && step->next != NULL)
@@ -70,15 +72,22 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 }
 
 static void
-push_member(JsonbParseState **state, const char *name, Jsonb *object)
+push_name(JsonbParseState **state, const char *name)
 {
 	JsonbValue	key;
-	JsonbValue	value;
 
 	key.type = jbvString;
 	key.val.string.val = unconstify(char *, name);
 	key.val.string.len = strlen(name);
 	pushJsonbValue(state, WJB_KEY, &key);
+}
+
+static void
+push_member(JsonbParseState **state, const char *name, Jsonb *object)
+{
+	JsonbValue	value;
+
+	push_name(state, name);
 	if (object == NULL)
 		value.type = jbvNull;
 	else
@@ -99,6 +108,30 @@ orla_step_continue(Jsonb *state, Jsonb *response)
 	push_member(&parse, "state", state);
 	push_member(&parse, "response", response);
 	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+orla_step_progress(Jsonb *state, int64 received)
+{
+	JsonbParseState *parse = NULL;
+	JsonbValue	value;
+
+	pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
+	push_member(&parse, "state", state);
+	push_name(&parse, "received");
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(received);
+	pushJsonbValue(&parse, WJB_VALUE, &value);
+	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+bool
+orla_step_is_no(Jsonb *result)
+{
+	JsonbValue	value;
+
+	return JB_ROOT_IS_OBJECT(result) && find(result, "answer", &value) != NULL &&
+		value.type == jbvBool && !value.val.boolean;
 }
 
 void

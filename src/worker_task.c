@@ -32,10 +32,16 @@ typedef struct Task
 	char	   *key;			/* under which a request is in flight */
 	char	   *waits_for;
 	char	   *next;			/* operation for the response */
+	char	   *progress;		/* operation that is told how it goes; NULL */
+	TimestampTz report_at;		/* when to tell it */
+	OrlaHttpTransfer *transfer; /* NULL: no request under way */
 	Jsonb	   *state;
 	Jsonb	   *response;		/* once the request has ended */
 	Jsonb	   *continuation;	/* what the operation now running was given */
 } Task;
+
+/* How often do_<progress> is told. */
+#define REPORT_EVERY_MS	1000
 
 /* More would mean that what it waits for never helps. */
 #define RUNS_MAX	3
@@ -156,6 +162,7 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	Task	   *task = arg;
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
+	task->transfer = NULL;
 	task->response = orla_http_response_to_jsonb(response);
 	if (response->failure != ORLA_HTTP_NONE)
 	{
@@ -172,6 +179,11 @@ request_ended(void *arg, OrlaHttpResponse *response)
 static void
 wipe_request(OrlaHttpRequest *request)
 {
+	int			i;
+
+	for (i = 0; i < request->n_headers; i++)
+		explicit_bzero(unconstify(char *, request->headers[i].value),
+					   strlen(request->headers[i].value));
 	if (request->bearer != NULL)
 		explicit_bzero(unconstify(char *, request->bearer), request->bearer_len);
 	if (request->body != NULL)
@@ -188,15 +200,13 @@ static bool
 send_request(Task *task, Jsonb *json)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	volatile bool sent = false;
 
 	PG_TRY();
 	{
 		OrlaHttpRequest *request = orla_http_request_from_jsonb(json, true);
 
-		orla_http_start(http_engine, request, request_ended, task);
+		task->transfer = orla_http_start(http_engine, request, request_ended, task);
 		wipe_request(request);
-		sent = true;
 	}
 	PG_CATCH();
 	{
@@ -206,7 +216,7 @@ send_request(Task *task, Jsonb *json)
 	}
 	PG_END_TRY();
 	wipe_jsonb(json);
-	return sent;
+	return task->transfer != NULL;
 }
 
 /* A task keeps the key that it began with, whatever its later requests say. */
@@ -223,6 +233,8 @@ start_request(Task *task, OrlaStep *step)
 		task->key = step->key;
 	task->next = step->next;
 	task->state = step->state;
+	task->progress = step->progress;
+	task->report_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REPORT_EVERY_MS);
 	dlist_push_tail(&running, &task->node);
 	orla_task_counters.requests++;
 }
@@ -383,6 +395,50 @@ orla_tasks_advance(void)
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
+}
+
+bool
+orla_tasks_are_ready(void)
+{
+	return !dlist_is_empty(&advancing);
+}
+
+/* An error says nothing: the request goes on. */
+static bool
+is_wanted(Task *task)
+{
+	Jsonb	   *args = orla_step_progress(task->state, orla_http_received(task->transfer));
+	ErrorData  *error;
+	Jsonb	   *result = orla_operation_run(task->progress, args, &error);
+
+	if (result == NULL)
+		orla_step_report_fault(task->progress, error);
+	return result == NULL || !orla_step_is_no(result);
+}
+
+bool
+orla_tasks_report(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		watched = false;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &running)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		watched |= task->progress != NULL;
+		if (task->progress == NULL || now < task->report_at)
+			continue;
+		task->report_at = TimestampTzPlusMilliseconds(now, REPORT_EVERY_MS);
+		if (!is_wanted(task))
+		{
+			orla_http_give_up(http_engine, task->transfer);
+			dlist_delete(&task->node);
+			finish_task(task);
+		}
+	}
+	return watched;
 }
 
 void

@@ -32,6 +32,16 @@ extern void orla_task_start_own(Jsonb *work);
 /* Goes on with the tasks whose requests have ended; how many there were. */
 extern int	orla_tasks_advance(void);
 
+/* Are there tasks that can go on now? */
+extern bool orla_tasks_are_ready(void);
+
+/*
+ * Tells how much of the answers has come that somebody wants to know of, once
+ * a second each, and ends the tasks that nobody waits for any more.  True
+ * while there are such requests.
+ */
+extern bool orla_tasks_report(void);
+
 /* Requests under way. */
 extern int	orla_tasks_in_flight(void);
 

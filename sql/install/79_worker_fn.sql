@@ -168,6 +168,8 @@ AS $$
     SELECT * FROM orla.due_connections(room)
     UNION ALL
     SELECT * FROM orla.due_mails(least(room, 8))
+    UNION ALL
+    SELECT * FROM orla.due_jobs()
 $$;
 REVOKE ALL ON FUNCTION orla.due_work(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_work(int) TO orla_service;
@@ -183,6 +185,7 @@ CREATE FUNCTION orla.worker_started(pid int)
 AS $$
 BEGIN
     UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at IS NOT NULL;
+    PERFORM orla.put_off_job(j, 'the server was restarted', '0') FROM orla.jobs AS j WHERE j.status = 'running';
     RETURN NULL;
 END
 $$;
