@@ -23,6 +23,15 @@ GRANT EXECUTE ON FUNCTION orla.next_turn(uuid) TO orla_service;
 COMMENT ON FUNCTION orla.next_turn(uuid) IS
     'The place in the line for another job of a tenant.';
 
+CREATE FUNCTION orla.wake_worker()
+    RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_wake_worker';
+REVOKE ALL ON FUNCTION orla.wake_worker() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.wake_worker() TO orla_service;
+COMMENT ON FUNCTION orla.wake_worker() IS
+    'Has the worker look for due work when this transaction is committed; else it looks every two seconds.';
+
 -- For the proven tenant.  Refuses what would wait for ever.
 CREATE FUNCTION orla.enqueue_job(kind text, payload jsonb)
     RETURNS jsonb
@@ -52,6 +61,7 @@ BEGIN
     INSERT INTO orla.jobs (user_id, kind, payload, turn)
     VALUES (tenant, enqueue_job.kind, enqueue_job.payload, orla.next_turn(tenant))
     RETURNING id INTO job;
+    PERFORM orla.wake_worker();
     RETURN jsonb_build_object('job_id', job, 'status', 'queued');
 END
 $$;

@@ -17,7 +17,7 @@ AS $$
                                                    AND orla.host_of(m.base_url) IN ('127.0.0.1', 'localhost', '[::1]')) THEN
             'Its base_url must be an https URL.'
         WHEN coalesce(m.model, '') = '' OR octet_length(m.model) > 500 THEN 'It needs the name of a model.'
-        WHEN api_key !~ '^[\x21-\x7e]{1,2000}$' THEN 'Its api_key must be printable ASCII without spaces.'
+        WHEN api_key !~ '^[\x21-\x7e]+$' OR octet_length(api_key) > 2000 THEN 'Its api_key must be printable ASCII without spaces.'
         WHEN m.kind = 'anthropic' AND api_key IS NULL THEN 'It needs an api_key.'
         WHEN jsonb_typeof(m.options) IS DISTINCT FROM 'object' OR pg_column_size(m.options) > 8192 THEN
             'Its options must be an object of 8 kB at most.'
@@ -66,6 +66,7 @@ BEGIN
            api_key = excluded.api_key, options = excluded.options, updated_at = now();
     -- What waited for a model is tried again.
     UPDATE orla.jobs AS j SET run_at = now() WHERE j.status = 'queued' AND j.run_at > now();
+    PERFORM orla.wake_worker();
     PERFORM orla.audit('configure_model', 'success', NULL,
                        jsonb_build_object('model', m.name, 'kind', m.kind, 'by', session_user));
 END

@@ -25,7 +25,7 @@ CREATE FUNCTION orla.strategy_of_tenant()
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_strip_nulls(to_jsonb(s) - '{user_id,id,created_at,updated_at,logo_url}'::text[]) FROM orla.brand_strategy AS s
+    SELECT jsonb_strip_nulls(to_jsonb(s) - '{user_id,id,created_at,updated_at,logo_url}'::text[]) #- '{brand_voice,generated}' FROM orla.brand_strategy AS s
 $$;
 REVOKE ALL ON FUNCTION orla.strategy_of_tenant() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.strategy_of_tenant() TO orla_service;

@@ -65,7 +65,7 @@ AS $$
             answer -> 'language_patterns', answer -> 'dos_and_donts', answer -> 'target_audience',
             orla.texts_of(answer -> 'content_themes'), answer -> 'competitive_positioning',
             orla.texts_of(answer -> 'brand_colors'), orla.texts_of(answer -> 'brand_fonts'),
-            answer #>> '{brand_colors,0}', answer #>> '{brand_colors,1}')
+            substring(answer #>> '{brand_colors,0}' FROM '^#[0-9A-Fa-f]{6}$'), substring(answer #>> '{brand_colors,1}' FROM '^#[0-9A-Fa-f]{6}$'))
     ON CONFLICT (user_id) DO UPDATE
        SET brand_voice = excluded.brand_voice, messaging_pillars = excluded.messaging_pillars,
            language_patterns = excluded.language_patterns, dos_and_donts = excluded.dos_and_donts,
