@@ -1,5 +1,6 @@
 # orla: `make demo` shows it, `make test` tests it, on a bare Debian machine.
-# `make && make install && make installcheck` is for packagers.
+# `make && make install && make installcheck` is for packagers and needs no
+# more than a compiler, PostgreSQL's server headers, OpenSSL's and libargon2's.
 
 EXTENSION  = orla
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
@@ -15,13 +16,14 @@ SHLIB_LINK = -lcrypto -largon2 $(shell curl-config --libs)
 # install script.
 PARTS      = $(sort $(wildcard sql/install/*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql) share/orla_extract.py
 
 # The tests: sql/NAME.sql is compared with expected/NAME.out.
 REGRESS        = $(basename $(notdir $(sort $(wildcard sql/*.sql))))
-REGRESS_OPTS   = --load-extension=pgcrypto --load-extension=$(EXTENSION)
+IN_DATABASE    = --encoding=UTF8 --no-locale --load-extension=pgcrypto --load-extension=$(EXTENSION)
+REGRESS_OPTS   = $(IN_DATABASE)
 ISOLATION      = $(basename $(notdir $(sort $(wildcard test/isolation/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test/isolation --load-extension=pgcrypto --load-extension=$(EXTENSION)
+ISOLATION_OPTS = --inputdir=test/isolation $(IN_DATABASE)
 
 # These need no PGXS, and install it where it is missing.
 OWN_GOALS = demo demo-stop test bench fuzz check-leaks lint
@@ -29,6 +31,9 @@ ifeq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) does not run: install PostgreSQL's server headers, or name another with PG_CONFIG=…)
+endif
 include $(PGXS)
 
 # Debian's PGXS is built without dependency tracking.

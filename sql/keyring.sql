@@ -10,7 +10,7 @@ CREATE DATABASE orla_keyring;
 SET client_min_messages = warning;
 CREATE EXTENSION orla CASCADE;
 -- A ring of this test's own.
-COPY (SELECT) TO PROGRAM 'rm -f orla_keyring_test.keyring';
+COPY (SELECT) TO PROGRAM 'cat; rm -f orla_keyring_test.keyring';
 ALTER DATABASE orla_keyring SET orla.keyring_file = 'orla_keyring_test.keyring';
 ALTER DATABASE orla_keyring SET orla.access_token_lifetime = '10min';
 \c orla_keyring

@@ -4,7 +4,8 @@
  *
  * No statement of these processes is logged by log_statement or with its
  * duration, since none comes from a client.  What would print values all the
- * same is switched off: a plan that is printed has parameters folded into it.
+ * same is switched off, and plans are generic: one that is made for its
+ * parameters has them folded into it, and whoever prints plans prints them.
  */
 #include "postgres.h"
 
@@ -21,6 +22,9 @@
 
 #include "tenant.h"
 #include "worker_operation.h"
+
+/* Plans of queries that this process keeps. */
+#define PLANS_KEPT	64
 
 static void
 set_setting(const char *name, const char *value)
@@ -44,6 +48,8 @@ set_settings(const char *lock_timeout)
 	set_setting("debug_print_parse", "off");
 	set_setting("debug_print_rewritten", "off");
 	set_setting("debug_print_plan", "off");
+	set_setting("auto_explain.log_min_duration", "-1");
+	set_setting("plan_cache_mode", "force_generic_plan");
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		set_setting("synchronous_commit", "on");
 }
@@ -87,14 +93,45 @@ collect_rows(MemoryContext keep)
 	return rows;
 }
 
+/* A plan that is kept, if there is room; operations are few. */
+static SPIPlanPtr
+plan_of(const char *sql, int n, Oid *types)
+{
+	static struct
+	{
+		char	   *sql;
+		SPIPlanPtr	plan;
+	}			kept[PLANS_KEPT];
+	SPIPlanPtr	plan;
+	int			i;
+
+	for (i = 0; i < PLANS_KEPT && kept[i].sql != NULL; i++)
+	{
+		if (strcmp(kept[i].sql, sql) == 0)
+			return kept[i].plan;
+	}
+	plan = SPI_prepare_cursor(sql, n, types, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a query");
+	if (i < PLANS_KEPT)
+	{
+		char	   *copy = MemoryContextStrdup(TopMemoryContext, sql);
+
+		SPI_keepplan(plan);
+		kept[i].plan = plan;
+		kept[i].sql = copy;
+	}
+	return plan;
+}
+
 static List *
-run_query(const char *sql, Oid type, Datum value, MemoryContext keep)
+run_query(const char *sql, int n, Oid *types, Datum *values, MemoryContext keep)
 {
 	List	   *rows;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(sql, 1, &type, &value, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(plan_of(sql, n, types), values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "query returned no rows");
 	rows = collect_rows(keep);
 	SPI_finish();
@@ -103,7 +140,8 @@ run_query(const char *sql, Oid type, Datum value, MemoryContext keep)
 
 /* The only PG_TRY: whoever waits has to learn of the error. */
 List *
-orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
+orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
+					ErrorData **error)
 {
 	MemoryContext keep = CurrentMemoryContext;
 	List	   *volatile rows = NIL;
@@ -114,7 +152,7 @@ orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
 		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		rows = run_query(sql, type, value, keep);
+		rows = run_query(sql, n, types, values, keep);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
@@ -135,7 +173,9 @@ Jsonb *
 orla_operation_run(const char *operation, Jsonb *args, ErrorData **error)
 {
 	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
-	List	   *rows = orla_operation_rows(sql, JSONBOID, JsonbPGetDatum(args), error);
+	Oid			type = JSONBOID;
+	Datum		value = JsonbPGetDatum(args);
+	List	   *rows = orla_operation_rows(sql, 1, &type, &value, error);
 
 	if (*error == NULL && list_length(rows) != 1)
 	{

@@ -16,7 +16,9 @@
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
- *							operation again when that has ended
+ *							operation again when that has ended, with
+ *							"waited": true in its arguments; or at once, with
+ *							"unclaimed": true, where nothing is
  */
 #ifndef ORLA_WORKER_STEP_H
 #define ORLA_WORKER_STEP_H
@@ -50,6 +52,12 @@ extern void orla_step_read(Jsonb *result, OrlaStep *step);
 
 /* {"state": …, "response": …} */
 extern Jsonb *orla_step_continue(Jsonb *state, Jsonb *response);
+
+/* The arguments with one more member, which is true. */
+extern Jsonb *orla_step_flag(Jsonb *args, const char *name);
+
+/* {"key": "…"} */
+extern Jsonb *orla_step_key(const char *key);
 
 /* {"state": …, "received": bytes} */
 extern Jsonb *orla_step_progress(Jsonb *state, int64 received);

@@ -8,6 +8,10 @@
  * Each step is committed before the next begins, so that whatever ends the
  * process leaves a state from which the work can be taken up again.
  *
+ * An operation that meets a lock is put aside and run again, so that nobody
+ * else waits.  One that records a response is run again whatever its error was:
+ * the response may hold the only copy of a token.
+ *
  * All tasks of a worker are in one process and one thread: between two steps
  * nothing of orla's changes but by other tasks.
  */
@@ -29,21 +33,26 @@ extern void orla_task_start_call(dsm_segment *segment);
 /* Work of the worker's own; `work` is a step as of worker_step.h. */
 extern void orla_task_start_own(Jsonb *work);
 
-/* Goes on with the tasks whose requests have ended; how many there were. */
+/* Goes on with the tasks that can; how many requests had ended. */
 extern int	orla_tasks_advance(void);
 
-/* Are there tasks that can go on now? */
-extern bool orla_tasks_are_ready(void);
-
-/*
- * Tells how much of the answers has come that somebody wants to know of, once
- * a second each, and ends the tasks that nobody waits for any more.  True
- * while there are such requests.
- */
-extern bool orla_tasks_report(void);
+/* ms until a task wants to go on or to be reported on; -1: none. */
+extern long orla_tasks_timeout(void);
 
 /* Requests under way. */
 extern int	orla_tasks_in_flight(void);
+
+/* Those whose responses go to this operation, recording them included. */
+extern int	orla_tasks_on_the_way_to(const char *operation);
+
+/*
+ * After an error that left the middle of a step: ends the task that it came
+ * from.  Call it outside of any transaction.
+ */
+extern void orla_tasks_recover(void);
+
+/* Whether the process may end: nothing is under way, nothing to be recorded. */
+extern bool orla_tasks_idle(void);
 
 /* Fails all calls, because the process ends. */
 extern void orla_tasks_abandon(void);

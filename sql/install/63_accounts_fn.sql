@@ -110,22 +110,23 @@ COMMENT ON FUNCTION orla.check_new_password(text, text) IS
     'Errors: 22023 for a password that nobody should have.';
 
 -- Whether the password is right.  hash NULL stands for an account that is not
--- there: it takes as long.
+-- there: its password is compared as well, with a hash that is nobody's and costs
+-- what a new one does.
 CREATE FUNCTION orla.check_password(password text, hash text)
     RETURNS boolean
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    nobodys text := orla.configured_password_costs() || '$' || repeat('A', 22) || '$' || repeat('A', 43);
 BEGIN
     IF octet_length(password) > 1024 OR password IS NULL THEN
         password := '';
         hash := NULL;
     END IF;
-    IF hash IS NULL THEN
-        PERFORM orla.hash_password(password);
-        RETURN false;
-    ELSIF hash LIKE '$argon2id$%' THEN
-        RETURN orla.verify_password(password, hash);
+    hash := coalesce(hash, nobodys);
+    IF hash LIKE '$argon2id$%' THEN
+        RETURN orla.verify_password(password, hash) AND hash <> nobodys;
     END IF;
     RETURN orla.check_bcrypt(password, hash);
 END

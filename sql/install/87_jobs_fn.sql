@@ -126,6 +126,7 @@ COMMENT ON FUNCTION orla.due_jobs() IS
     'Steps that begin the jobs whose turn it is, claimed; each makes its prompt in a transaction of its own.';
 
 -- ---- what becomes of a job --------------------------------------------------
+-- Whatever it is, there is room for another.
 
 CREATE FUNCTION orla.fail_job(j orla.jobs, why text)
     RETURNS jsonb
@@ -135,6 +136,7 @@ AS $$
 BEGIN
     UPDATE orla.jobs AS q SET status = 'failed', error = left(why, 900), finished_at = clock_timestamp()
      WHERE q.user_id = j.user_id AND q.id = j.id AND q.status IN ('queued', 'running');
+    PERFORM orla.wake_worker();
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
@@ -158,6 +160,7 @@ BEGIN
        SET status = 'queued', progress = 0, error = left(why, 900), failures = q.failures + 1,
            run_at = clock_timestamp() + coalesce(wait, orla.backoff(q.failures + 1)), turn = orla.next_turn(q.user_id)
      WHERE q.user_id = j.user_id AND q.id = j.id AND q.status = 'running';
+    PERFORM orla.wake_worker();
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
@@ -178,6 +181,7 @@ BEGIN
        SET status = 'queued', progress = 0, error = left(why, 700) || '. An operator has to check orla.configure_model().',
            run_at = clock_timestamp() + interval '10 minutes' * (0.75 + 0.5 * random()), turn = orla.next_turn(q.user_id)
      WHERE q.user_id = j.user_id AND q.id = j.id AND q.status = 'running';
+    PERFORM orla.wake_worker();
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
@@ -186,18 +190,16 @@ GRANT EXECUTE ON FUNCTION orla.hold_job(orla.jobs, text) TO orla_service;
 COMMENT ON FUNCTION orla.hold_job(orla.jobs, text) IS
     'Keeps a job until an operator has put right what it needs.';
 
--- An error in a job's own transaction: what will pass is tried again.  The
--- message is for the tenant and is of the tenant's own rows; the server log
--- gets the code alone.
+-- An error in a job's own transaction.  What will pass is the worker's to try
+-- again, with the answer that it has.  The message is for the tenant and is of
+-- the tenant's own rows; the server log gets the code alone.
 CREATE FUNCTION orla.break_job(j orla.jobs, code text, message text)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF code IN ('55P03', '40001', '40P01', 'PT503') OR left(code, 2) IN ('53', '57', '58') THEN
-        RETURN orla.put_off_job(j, 'the database was busy', NULL);
-    ELSIF left(code, 2) IN ('XX', 'F0', '22') THEN
+    IF left(code, 2) IN ('XX', 'F0', '22') THEN
         RAISE LOG 'orla job % failed: SQLSTATE %', j.id, code;
         RETURN orla.fail_job(j, format('internal error (%s)', code));
     ELSIF code = '23503' THEN
@@ -265,6 +267,9 @@ BEGIN
         PERFORM orla.work_as(j.user_id);
         RETURN orla.job_step(j, NULL);
     EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE IN ('55P03', '40001', '40P01') OR left(SQLSTATE, 2) IN ('53', '57', '58') THEN
+            RAISE;
+        END IF;
         RETURN orla.break_job(j, SQLSTATE, SQLERRM);
     END;
 END
@@ -341,6 +346,9 @@ BEGIN
         END IF;
         RETURN orla.job_step(j, jsonb_build_object('answer', left(heard ->> 'text', 50000), 'problem', used ->> 'problem'));
     EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE IN ('55P03', '40001', '40P01') OR left(SQLSTATE, 2) IN ('53', '57', '58') THEN
+            RAISE;
+        END IF;
         RETURN orla.break_job(j, SQLSTATE, SQLERRM);
     END;
 END

@@ -183,6 +183,7 @@ DECLARE
 BEGIN
     UPDATE orla.jobs AS q SET status = 'cancelled', finished_at = clock_timestamp()
      WHERE q.user_id = tenant AND q.id = job_id AND q.status IN ('queued', 'running');
+    PERFORM orla.wake_worker();
     RETURN orla_api.job(job_id);
 END
 $$;

@@ -158,7 +158,7 @@ AS $$
                      CASE WHEN error ->> 'type' ~ '^[A-Za-z_.]{1,60}$' THEN error ->> 'type' END,
                      CASE WHEN error ->> 'code' ~ '^[A-Za-z0-9_.]{1,60}$' AND error ->> 'code' <> coalesce(error ->> 'type', '') THEN error ->> 'code' END)
            || CASE WHEN status IN ('400', '404', '413', '422') AND error ->> 'message' <> ''
-                   THEN ': ' || left(regexp_replace(error ->> 'message', '[[:cntrl:]]', ' ', 'g'), 300) ELSE '' END
+                   THEN ': ' || left(regexp_replace(error #>> '{message}', '[[:cntrl:]]', ' ', 'g'), 300) ELSE '' END
 $$;
 REVOKE ALL ON FUNCTION orla.model_problem_text(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.model_problem_text(text, jsonb) TO orla_service;

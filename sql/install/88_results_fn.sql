@@ -126,6 +126,7 @@ BEGIN
        SET status = 'succeeded', progress = 100, error = NULL, failures = 0, finished_at = clock_timestamp(), result_id = made,
            result = CASE WHEN made IS NULL THEN answer || jsonb_build_object('generated', origin) END
      WHERE q.user_id = j.user_id AND q.id = j.id;
+    PERFORM orla.wake_worker();     -- there is room for another
 END
 $$;
 REVOKE ALL ON FUNCTION orla.finish_job(orla.jobs, text, jsonb) FROM PUBLIC;

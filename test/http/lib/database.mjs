@@ -27,7 +27,7 @@ function run(program, args) {
 }
 
 /** { host, port, user, stop() } of a fresh cluster in a scratch folder. */
-function startCluster() {
+function startCluster(options = '') {
   const dir = mkdtempSync(join(tmpdir(), 'orla-http-'));
   if (asRoot) execFileSync('chown', [OS_USER, dir]);
   const data = join(dir, 'data');
@@ -39,7 +39,7 @@ function startCluster() {
   };
   try {
     run(join(bin, 'pg_ctl'), ['start', '-D', data, '-w', '-l', join(dir, 'log'), '-o',
-      `-c listen_addresses= -c unix_socket_directories=${dir} -c fsync=off -c max_worker_processes=32`]);
+      `-c listen_addresses= -c unix_socket_directories=${dir} -c fsync=off -c max_worker_processes=32 ${options}`]);
   } catch (error) {
     stop();
     throw error;
@@ -73,14 +73,15 @@ async function leftAlone(client, database) {
  * { name, loginUri, admin, sql(text, values), connectAs(), close() }
  *
  * `admin` is a superuser's connection, `loginUri` what an HTTP layer gets: a
- * login that was allowed in by orla.allow_http_login() and nothing else.
+ * login that was allowed in by orla.allow_http_login() and nothing else. worker:
+ * a cluster of its own in which orla is preloaded and serves this database.
  */
-export async function startDatabase({ settings = {}, harden = true, alone = false } = {}) {
-  const own = alone || process.env.PGHOST === undefined;
-  const cluster = own ? startCluster()
+export async function startDatabase({ settings = {}, harden = true, alone = false, worker = false } = {}) {
+  const name = `orla_http_${randomBytes(6).toString('hex')}`;
+  const own = alone || worker || process.env.PGHOST === undefined;
+  const cluster = own ? startCluster(worker ? `-c shared_preload_libraries=orla -c orla.databases=${name}` : '')
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
-  const name = `orla_http_${randomBytes(6).toString('hex')}`;
   const login = `${name}_web`;
   const secret = randomBytes(18).toString('base64url');
 
