@@ -591,6 +591,8 @@ orla_tasks_advance(void)
 	while (!dlist_is_empty(&ready))
 	{
 		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
+		/* What it asks for goes out now, not when all the others are ready. */
+		orla_http_run(http_engine);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;

@@ -4,19 +4,26 @@
 -- prompt as its tenant, asks the model, and writes the result together with the
 -- job's end, in one transaction.  So a result is written once.  What a worker
 -- that died had under way is begun again: the model may then be asked twice.
+--
+-- What is called for each job is plpgsql, whose plans stay with the worker.
 
 -- Tenants take turns.  A job gets the number after the last that its tenant has
 -- in line, but none that is over: whoever comes later does not wait for what
 -- others have piled up, and does not overtake them for what they had before.
+-- Over is a turn whose jobs have ended; one that lasts holds up no more turns than
+-- a tenant can have under way.
 CREATE FUNCTION orla.next_turn(tenant uuid)
     RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT greatest((SELECT max(j.turn) FROM orla.jobs AS j
+BEGIN
+    RETURN greatest((SELECT max(j.turn) FROM orla.jobs AS j
                       WHERE j.user_id = tenant AND j.status IN ('queued', 'running')),
-                    coalesce((SELECT max(j.turn) FROM orla.jobs AS j WHERE j.status = 'running'),
-                             (SELECT min(j.turn) - 1 FROM orla.jobs AS j WHERE j.status = 'queued'), 0)) + 1
+                    coalesce((SELECT greatest(min(j.turn) - 1, max(j.turn) - current_setting('orla.max_jobs_per_tenant')::int)
+                                FROM orla.jobs AS j WHERE j.status = 'running'),
+                             (SELECT min(j.turn) - 1 FROM orla.jobs AS j WHERE j.status = 'queued'), 0)) + 1;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.next_turn(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.next_turn(uuid) TO orla_service;

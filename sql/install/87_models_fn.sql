@@ -99,11 +99,13 @@ COMMENT ON FUNCTION orla.remove_model(text) IS
 -- One that is named like the kind of job, else default, else the latest.
 CREATE FUNCTION orla.model_for(job_kind text)
     RETURNS orla.models
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m FROM orla.models AS m
-     ORDER BY m.name = job_kind DESC, m.name = 'default' DESC, m.updated_at DESC, m.name LIMIT 1
+BEGIN
+    RETURN (SELECT m FROM orla.models AS m
+             ORDER BY m.name = job_kind DESC, m.name = 'default' DESC, m.updated_at DESC, m.name LIMIT 1);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.model_for(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.model_for(text) TO orla_service;

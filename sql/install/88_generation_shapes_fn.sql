@@ -6,10 +6,11 @@
 -- one x, and a key that ends with ? may be missing, null or empty.
 CREATE FUNCTION orla.result_shape(kind text, content_type text DEFAULT NULL)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE kind
+BEGIN
+    RETURN CASE kind
         WHEN 'generate_content' THEN CASE content_type
             WHEN 'blog' THEN '{
                 "title": "text 200", "slug": "text 200, lower case, words joined with -",
@@ -50,7 +51,8 @@ AS $$
             "title": "text 200, of a post for it", "reason": "text 1500", "related?": ["text 200"]}'
         WHEN 'market_research' THEN '{
             "topic": "text 300", "summary": "text 4000", "trends": ["text 800"],
-            "audience_questions": ["text 400"], "opportunities": ["text 800"], "risks?": ["text 800"]}' END
+            "audience_questions": ["text 400"], "opportunities": ["text 800"], "risks?": ["text 800"]}' END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.result_shape(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.result_shape(text, text) TO orla_service, orla_admin;
@@ -59,10 +61,12 @@ COMMENT ON FUNCTION orla.result_shape(text, text) IS
 
 CREATE FUNCTION orla.is_nothing(value jsonb)
     RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT value IS NULL OR value IN ('null', '""', '[]', '{}')
+BEGIN
+    RETURN value IS NULL OR value IN ('null', '""', '[]', '{}');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.is_nothing(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.is_nothing(jsonb) TO orla_service;
@@ -130,15 +134,17 @@ COMMENT ON FUNCTION orla.shape_problem(jsonb, jsonb, text) IS
 -- What the shape does not know is left out.
 CREATE FUNCTION orla.shaped(value jsonb, shape jsonb)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE jsonb_typeof(shape)
+BEGIN
+    RETURN CASE jsonb_typeof(shape)
         WHEN 'object' THEN (SELECT coalesce(jsonb_object_agg(rtrim(s.key, '?'), orla.shaped(value -> rtrim(s.key, '?'), s.member)), '{}')
                               FROM jsonb_each(shape) AS s (key, member) WHERE NOT orla.is_nothing(value -> rtrim(s.key, '?')))
         WHEN 'array' THEN (SELECT coalesce(jsonb_agg(orla.shaped(v.element, shape -> 0) ORDER BY v.place), '[]')
                              FROM jsonb_array_elements(value) WITH ORDINALITY AS v (element, place))
-        ELSE CASE WHEN shape #>> '{}' LIKE 'integer%' THEN to_jsonb((value #>> '{}')::int) ELSE value END END
+        ELSE CASE WHEN shape #>> '{}' LIKE 'integer%' THEN to_jsonb((value #>> '{}')::int) ELSE value END END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.shaped(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.shaped(jsonb, jsonb) TO orla_service;

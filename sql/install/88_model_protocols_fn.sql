@@ -73,25 +73,28 @@ COMMENT ON FUNCTION orla.stream_events(text) IS
 -- off), refusal, error {type, code, message}, input_tokens, output_tokens.
 CREATE FUNCTION orla.read_anthropic(events jsonb)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
-        'text', coalesce(string_agg(CASE e.event ->> 'type'
-                    WHEN 'content_block_delta' THEN CASE WHEN e.event #>> '{delta,type}' = 'text_delta' THEN e.event #>> '{delta,text}' END
-                    WHEN 'message' THEN orla.join_blocks(e.event -> 'content') END, '' ORDER BY e.place), ''),
-        'stop', (array_agg(coalesce(e.event #>> '{delta,stop_reason}', e.event ->> 'stop_reason') ORDER BY e.place DESC)
-                    FILTER (WHERE e.event ->> 'type' = 'message_delta' AND e.event #>> '{delta,stop_reason}' IS NOT NULL
-                                  OR e.event ->> 'type' = 'message'))[1],
-        'ended', coalesce(bool_or(e.event ->> 'type' IN ('message_stop', 'message')), false),
-        'error', (array_agg(e.event -> 'error') FILTER (WHERE e.event ->> 'type' = 'error'))[1],
-        'input_tokens', max(orla.count_of(u.usage, 'input_tokens') + orla.count_of(u.usage, 'cache_creation_input_tokens')
-                            + orla.count_of(u.usage, 'cache_read_input_tokens')),
-        'output_tokens', max(orla.count_of(u.usage, 'output_tokens')))
-      FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, place)
-     CROSS JOIN LATERAL (SELECT CASE e.event ->> 'type' WHEN 'message_start' THEN e.event #> '{message,usage}'
-                                                       WHEN 'message_delta' THEN e.event -> 'usage'
-                                                       WHEN 'message' THEN e.event -> 'usage' END) AS u (usage)
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'text', coalesce(string_agg(CASE e.event ->> 'type'
+                        WHEN 'content_block_delta' THEN CASE WHEN e.event #>> '{delta,type}' = 'text_delta' THEN e.event #>> '{delta,text}' END
+                        WHEN 'message' THEN orla.join_blocks(e.event -> 'content') END, '' ORDER BY e.place), ''),
+            'stop', (array_agg(coalesce(e.event #>> '{delta,stop_reason}', e.event ->> 'stop_reason') ORDER BY e.place DESC)
+                        FILTER (WHERE e.event ->> 'type' = 'message_delta' AND e.event #>> '{delta,stop_reason}' IS NOT NULL
+                                      OR e.event ->> 'type' = 'message'))[1],
+            'ended', coalesce(bool_or(e.event ->> 'type' IN ('message_stop', 'message')), false),
+            'error', (array_agg(e.event -> 'error') FILTER (WHERE e.event ->> 'type' = 'error'))[1],
+            'input_tokens', max(orla.count_of(u.usage, 'input_tokens') + orla.count_of(u.usage, 'cache_creation_input_tokens')
+                                + orla.count_of(u.usage, 'cache_read_input_tokens')) FILTER (WHERE u.usage IS NOT NULL),
+            'output_tokens', max(orla.count_of(u.usage, 'output_tokens')) FILTER (WHERE u.usage IS NOT NULL))
+          FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, place)
+         CROSS JOIN LATERAL (SELECT CASE e.event ->> 'type' WHEN 'message_start' THEN e.event #> '{message,usage}'
+                                                           WHEN 'message_delta' THEN e.event -> 'usage'
+                                                           WHEN 'message' THEN e.event -> 'usage' END) AS u (usage));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.read_anthropic(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.read_anthropic(jsonb) TO orla_service;
@@ -100,19 +103,22 @@ COMMENT ON FUNCTION orla.read_anthropic(jsonb) IS
 
 CREATE FUNCTION orla.read_openai(events jsonb)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
-        'text', coalesce(string_agg(coalesce(e.event #>> '{choices,0,delta,content}', e.event #>> '{choices,0,message,content}'), '' ORDER BY e.place), ''),
-        'refusal', string_agg(coalesce(e.event #>> '{choices,0,delta,refusal}', e.event #>> '{choices,0,message,refusal}'), '' ORDER BY e.place),
-        'stop', (array_agg(e.event #>> '{choices,0,finish_reason}' ORDER BY e.place DESC)
-                    FILTER (WHERE e.event #>> '{choices,0,finish_reason}' IS NOT NULL))[1],
-        'ended', coalesce(bool_or(e.event #>> '{choices,0,finish_reason}' IS NOT NULL), false),
-        'error', (array_agg(e.event -> 'error') FILTER (WHERE jsonb_typeof(e.event -> 'error') = 'object'))[1],
-        'input_tokens', max(orla.count_of(e.event -> 'usage', 'prompt_tokens')),
-        'output_tokens', max(orla.count_of(e.event -> 'usage', 'completion_tokens')))
-      FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, place)
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'text', coalesce(string_agg(coalesce(e.event #>> '{choices,0,delta,content}', e.event #>> '{choices,0,message,content}'), '' ORDER BY e.place), ''),
+            'refusal', string_agg(coalesce(e.event #>> '{choices,0,delta,refusal}', e.event #>> '{choices,0,message,refusal}'), '' ORDER BY e.place),
+            'stop', (array_agg(e.event #>> '{choices,0,finish_reason}' ORDER BY e.place DESC)
+                        FILTER (WHERE e.event #>> '{choices,0,finish_reason}' IS NOT NULL))[1],
+            'ended', coalesce(bool_or(e.event #>> '{choices,0,finish_reason}' IS NOT NULL), false),
+            'error', (array_agg(e.event -> 'error') FILTER (WHERE jsonb_typeof(e.event -> 'error') = 'object'))[1],
+            'input_tokens', max(orla.count_of(e.event -> 'usage', 'prompt_tokens')) FILTER (WHERE e.event ->> 'usage' IS NOT NULL),
+            'output_tokens', max(orla.count_of(e.event -> 'usage', 'completion_tokens')) FILTER (WHERE e.event ->> 'usage' IS NOT NULL))
+          FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, place));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.read_openai(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.read_openai(jsonb) TO orla_service;
@@ -135,10 +141,12 @@ COMMENT ON FUNCTION orla.join_blocks(jsonb) IS
 
 CREATE FUNCTION orla.count_of(usage jsonb, key text)
     RETURNS bigint
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN usage ->> key ~ '^[0-9]{1,12}$' THEN (usage ->> key)::bigint ELSE 0 END
+BEGIN
+    RETURN CASE WHEN usage ->> key ~ '^[0-9]{1,12}$' THEN (usage ->> key)::bigint ELSE 0 END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.count_of(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.count_of(jsonb, text) TO orla_service;

@@ -3,10 +3,11 @@
 -- What the library shows of an answer: title, the text, tags.
 CREATE FUNCTION orla.content_text(content_type text, answer jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE content_type
+BEGIN
+    RETURN CASE content_type
         WHEN 'blog' THEN answer ->> 'body'
         WHEN 'carousel' THEN concat_ws(E'\n\n', answer ->> 'caption',
             (SELECT string_agg(format(E'%s. %s\n%s', s.place, s.slide ->> 'heading', s.slide ->> 'text'), E'\n\n' ORDER BY s.place)
@@ -18,7 +19,8 @@ AS $$
         WHEN 'video' THEN concat_ws(E'\n\n', answer ->> 'caption', answer ->> 'hook',
             (SELECT string_agg(format(E'%s. [%s]\n%s', s.place, s.scene ->> 'visual', s.scene ->> 'narration'), E'\n\n' ORDER BY s.place)
                FROM jsonb_array_elements(answer -> 'scenes') WITH ORDINALITY AS s (scene, place)),
-            answer ->> 'call_to_action') END
+            answer ->> 'call_to_action') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.content_text(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.content_text(text, jsonb) TO orla_service;
@@ -27,10 +29,12 @@ COMMENT ON FUNCTION orla.content_text(text, jsonb) IS
 
 CREATE FUNCTION orla.texts_of(list jsonb)
     RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_agg(t.value ORDER BY t.place) FROM jsonb_array_elements_text(list) WITH ORDINALITY AS t (value, place)
+BEGIN
+    RETURN (SELECT array_agg(t.value ORDER BY t.place) FROM jsonb_array_elements_text(list) WITH ORDINALITY AS t (value, place));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.texts_of(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.texts_of(jsonb) TO orla_service;
@@ -39,14 +43,19 @@ COMMENT ON FUNCTION orla.texts_of(jsonb) IS
 
 CREATE FUNCTION orla.store_content(j orla.jobs, origin jsonb, answer jsonb)
     RETURNS uuid
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    made uuid;
+BEGIN
     INSERT INTO orla.content_library AS l (title, content_type, content, platform, tags, metadata)
     VALUES (answer ->> 'title', j.payload ->> 'content_type', orla.content_text(j.payload ->> 'content_type', answer),
             left(j.payload #>> '{brief,platform}', 100), orla.texts_of(coalesce(answer -> 'tags', answer -> 'hashtags')),
             answer - '{title,body}'::text[] || jsonb_build_object('generated', origin))
-    RETURNING l.id
+    RETURNING l.id INTO made;
+    RETURN made;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.store_content(orla.jobs, jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.store_content(orla.jobs, jsonb, jsonb) TO orla_service;
