@@ -194,13 +194,14 @@ report(const char *what, ErrorData *error)
 static List *
 due_work(ErrorData **error)
 {
-	Oid			types[] = {INT4OID, INT4OID};
+	Oid			types[] = {INT4OID, INT4OID, TEXTARRAYOID};
 	Datum		values[] = {
 		Int32GetDatum(orla_max_requests_in_flight),
 		Int32GetDatum(MAILS_AT_ONCE - orla_tasks_on_the_way_to("record_mail")),
+		PointerGetDatum(orla_tasks_heard()),
 	};
 
-	return orla_operation_rows("SELECT orla.due_work($1, $2)", 2, types, values, error);
+	return orla_operation_rows("SELECT orla.due_work($1, $2, $3)", 3, types, values, error);
 }
 
 /* The extension may have gone. */
@@ -264,7 +265,8 @@ start_due_work(void)
 	if (GetCurrentTimestamp() >= settings_at)
 		look_at_settings();
 	works = due_work(&error);
-	more_is_due = works != NIL;
+	/* none may be due, or there may be no room */
+	more_is_due = works != NIL || (more_is_due && orla_tasks_in_flight() > 0);
 	if (error != NULL)
 	{
 		report("find due work", error);
@@ -419,9 +421,11 @@ work_once(MemoryContext memory)
 	MemoryContextSwitchTo(memory);
 	take_calls();
 	orla_http_run(engine);
-	if (orla_tasks_advance() > 0 && more_is_due)
-		look_at = 0;			/* there is room */
+	if (more_is_due && orla_tasks_timeout() == 0)
+		look_at = 0;			/* there is room: others go out before these are recorded */
 	do_due_work();
+	orla_http_run(engine);		/* what has been started goes out */
+	(void) orla_tasks_advance();
 	publish_status();
 	MemoryContextSwitchTo(memory);
 	MemoryContextReset(memory);

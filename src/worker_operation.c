@@ -26,6 +26,15 @@
 /* Plans of queries that this process keeps. */
 #define PLANS_KEPT	64
 
+typedef struct Statement
+{
+	const char *sql;
+	int			n;				/* parameters */
+	Oid		   *types;
+	Datum	   *values;
+	List	   *rows;			/* jsonb values that it has returned */
+} Statement;
+
 static void
 set_setting(const char *name, const char *value)
 {
@@ -124,35 +133,38 @@ plan_of(const char *sql, int n, Oid *types)
 	return plan;
 }
 
-static List *
-run_query(const char *sql, int n, Oid *types, Datum *values, MemoryContext keep)
+/* The rows that a query has returned, in the memory of who asked. */
+static void
+run_query(Statement *query, MemoryContext keep)
 {
-	List	   *rows;
-
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_plan(plan_of(sql, n, types), values, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(plan_of(query->sql, query->n, query->types), query->values,
+						 NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "query returned no rows");
-	rows = collect_rows(keep);
+	query->rows = collect_rows(keep);
 	SPI_finish();
-	return rows;
 }
 
-/* The only PG_TRY: whoever waits has to learn of the error. */
-List *
-orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
-					ErrorData **error)
+/*
+ * All in one transaction.  The only PG_TRY: whoever waits has to learn of the
+ * error.
+ */
+static bool
+run_queries(Statement *queries, int n, ErrorData **error)
 {
 	MemoryContext keep = CurrentMemoryContext;
-	List	   *volatile rows = NIL;
 
 	*error = NULL;
 	PG_TRY();
 	{
+		int			i;
+
 		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		rows = run_query(sql, n, types, values, keep);
+		for (i = 0; i < n; i++)
+			run_query(&queries[i], keep);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
@@ -162,27 +174,66 @@ orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 		*error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
-		rows = NIL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(keep);
-	return rows;
+	return *error == NULL;
+}
+
+List *
+orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
+					ErrorData **error)
+{
+	Statement	query = {sql, n, types, values, NIL};
+
+	return run_queries(&query, 1, error) ? query.rows : NIL;
+}
+
+static ErrorData *
+no_result(const char *operation)
+{
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+
+	error->sqlerrcode = ERRCODE_INTERNAL_ERROR;
+	error->message = psprintf("operation \"%s\" returned no result", operation);
+	return error;
+}
+
+bool
+orla_operation_run_together(const char *operation, int n, Jsonb **args,
+							Jsonb **results, ErrorData **error)
+{
+	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
+	Statement  *queries = palloc0(n * sizeof(Statement));
+	Datum	   *values = palloc(n * sizeof(Datum));
+	Oid			type = JSONBOID;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		values[i] = JsonbPGetDatum(args[i]);
+		queries[i] = (Statement) {sql, 1, &type, &values[i], NIL};
+	}
+	if (run_queries(queries, n, error))
+	{
+		for (i = 0; i < n && *error == NULL; i++)
+		{
+			if (list_length(queries[i].rows) == 1)
+				results[i] = linitial(queries[i].rows);
+			else
+				*error = no_result(operation);
+		}
+	}
+	pfree(queries);
+	pfree(values);
+	pfree(sql);
+	return *error == NULL;
 }
 
 Jsonb *
 orla_operation_run(const char *operation, Jsonb *args, ErrorData **error)
 {
-	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
-	Oid			type = JSONBOID;
-	Datum		value = JsonbPGetDatum(args);
-	List	   *rows = orla_operation_rows(sql, 1, &type, &value, error);
+	Jsonb	   *result;
 
-	if (*error == NULL && list_length(rows) != 1)
-	{
-		*error = palloc0(sizeof(ErrorData));
-		(*error)->sqlerrcode = ERRCODE_INTERNAL_ERROR;
-		(*error)->message = psprintf("operation \"%s\" returned no result", operation);
-	}
-	pfree(sql);
-	return *error != NULL ? NULL : linitial(rows);
+	return orla_operation_run_together(operation, 1, &args, &result, error) ? result : NULL;
 }

@@ -32,4 +32,12 @@ extern List *orla_operation_rows(const char *sql, int n, Oid *types, Datum *valu
 /* What orla.do_<operation>(args) returns; NULL and *error on an error. */
 extern Jsonb *orla_operation_run(const char *operation, Jsonb *args,
 								 ErrorData **error);
+
+/*
+ * The same for several arguments, in one transaction: one commit for all, or
+ * false, *error, and nothing done.
+ */
+extern bool orla_operation_run_together(const char *operation, int n, Jsonb **args,
+										Jsonb **results, ErrorData **error);
+
 #endif							/* ORLA_WORKER_OPERATION_H */

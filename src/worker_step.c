@@ -67,6 +67,8 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 	step->progress = text_of(result, "progress");
 	step->request = object_of(result, "http");
 	step->state = object_of(result, "state");
+	step->together = find(result, "together", &value) != NULL &&
+		value.type == jbvBool && value.val.boolean;
 	if (step->request != NULL && step->next != NULL)
 		step->kind = ORLA_STEP_HTTP;
 }

@@ -10,9 +10,11 @@
  *		 "progress": "operation"}
  *							make the request, then run do_<next> with
  *							{"state": …, "response": …}; key (optional) names
- *							what is then under way; do_<progress> (optional) is
- *							told once a second, with {"state": …, "received":
- *							bytes}, and its answer false ends the task
+ *							what is then under way; "together": true (optional)
+ *							lets do_<next> run in one transaction with others
+ *							of its kind; do_<progress> (optional) is told once a
+ *							second, with {"state": …, "received": bytes}, and
+ *							its answer false ends the task
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
@@ -46,6 +48,7 @@ typedef struct OrlaStep
 	Jsonb	   *request;		/* HTTP */
 	Jsonb	   *state;			/* HTTP; NULL: none */
 	Jsonb	   *args;			/* RUN */
+	bool		together;		/* HTTP */
 } OrlaStep;
 
 extern void orla_step_read(Jsonb *result, OrlaStep *step);
@@ -73,7 +76,7 @@ extern void orla_step_report_fault(const char *operation, const ErrorData *error
 
 /* What a caller is told whose operation needs the worker, where there is none. */
 #define ORLA_NO_WORKER_MESSAGE	"no worker for this database"
-#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which is not running."
+#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which this database does not have."
 #define ORLA_NO_WORKER_HINT		"Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart."
 
 #endif							/* ORLA_WORKER_STEP_H */

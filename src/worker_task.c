@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -42,6 +44,7 @@ typedef struct Task
 	Jsonb	   *response;
 	bool		responded;		/* the request has ended, args are to be made of it */
 	bool		records;		/* args hold a response */
+	bool		together;		/* ... which may be recorded with others */
 	int			waits;			/* how often it has waited for others */
 	int			tries;			/* how often the step has met an error */
 	TimestampTz began_at;		/* the step, or the waiting */
@@ -65,6 +68,12 @@ typedef struct Task
 /* How long a response is kept that cannot be recorded. */
 #define RECORD_MS			(10 * 60 * 1000)
 
+/*
+ * Responses that are recorded in one transaction.  No more, so that the next
+ * requests are on their way while others are recorded.
+ */
+#define TOGETHER_MAX		16
+
 OrlaTaskCounters orla_task_counters;
 
 static OrlaHttpEngine *http_engine = NULL;
@@ -75,8 +84,6 @@ static dlist_head waiting = DLIST_STATIC_INIT(waiting); /* for another task's ke
 static dlist_head aside = DLIST_STATIC_INIT(aside); /* until run_at */
 static dlist_head *const lists[] = {&requesting, &ready, &waiting, &aside};
 static Task *current = NULL;
-
-static int	responses = 0;		/* that came since they were asked for */
 
 void
 orla_tasks_init(OrlaHttpEngine *engine)
@@ -232,7 +239,6 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	dlist_push_tail(&ready, &task->node);
 	task->transfer = NULL;
 	task->responded = true;
-	responses++;
 	if (response->failure != ORLA_HTTP_NONE)
 	{
 		orla_task_counters.failures++;
@@ -303,6 +309,7 @@ start_request(Task *task, OrlaStep *step)
 	task->state = step->state;
 	task->progress = step->progress;
 	task->report_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REPORT_EVERY_MS);
+	task->together = step->together;
 	dlist_push_tail(&requesting, &task->node);
 	current = NULL;
 	orla_task_counters.requests++;
@@ -477,6 +484,66 @@ run_task(Task *task)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Those at the head of the list that may be recorded in one transaction. */
+static int
+find_company(Task **tasks)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n == TOGETHER_MAX || !task->together ||
+			strcmp(task->operation, dlist_container(Task, node, dlist_head_node(&ready))->operation) != 0)
+			break;
+		tasks[n++] = task;
+	}
+	return n;
+}
+
+/*
+ * One commit for many; how many there were.  They stay in the list until it is
+ * done; where one of them fails, each is run by itself.
+ */
+static int
+run_together(void)
+{
+	Task	   *tasks[TOGETHER_MAX];
+	Jsonb	   *args[TOGETHER_MAX];
+	Jsonb	   *results[TOGETHER_MAX];
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *error;
+	int			n = find_company(tasks);
+	int			i;
+
+	if (n < 2)
+		return 0;
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		if (tasks[i]->responded)
+			take_response(tasks[i]);
+		args[i] = tasks[i]->args;
+		tasks[i]->together = false;
+	}
+	MemoryContextSwitchTo(caller);
+	pgstat_report_activity(STATE_RUNNING, tasks[0]->operation);
+	if (!orla_operation_run_together(tasks[0]->operation, n, args, results, &error))
+		return 0;
+	pgstat_report_activity(STATE_IDLE, NULL);
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		dlist_delete(&tasks[i]->node);
+		current = tasks[i];
+		take_step(tasks[i], results[i]);
+		MemoryContextSwitchTo(caller);
+	}
+	return n;
+}
+
 void
 orla_task_start_call(dsm_segment *segment)
 {
@@ -583,19 +650,41 @@ report_progress(void)
 int
 orla_tasks_advance(void)
 {
-	int			n = responses;
+	int			n = 0;
+	int			together;
 
-	responses = 0;
 	look_at_the_clock();
 	report_progress();
 	while (!dlist_is_empty(&ready))
 	{
+		together = run_together();
+		CHECK_FOR_INTERRUPTS();
+		if (together > 0)
+			return n + together;
 		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
+		n++;
 		/* What it asks for goes out now, not when all the others are ready. */
 		orla_http_run(http_engine);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
+}
+
+ArrayType *
+orla_tasks_heard(void)
+{
+	Datum		keys[TOGETHER_MAX];
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n < TOGETHER_MAX && task->responded && task->key != NULL)
+			keys[n++] = CStringGetTextDatum(task->key);
+	}
+	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 long

@@ -22,6 +22,7 @@
 
 #include "http.h"
 #include "storage/dsm.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 /* The engine that makes the requests.  Once per process. */
@@ -33,8 +34,11 @@ extern void orla_task_start_call(dsm_segment *segment);
 /* Work of the worker's own; `work` is a step as of worker_step.h. */
 extern void orla_task_start_own(Jsonb *work);
 
-/* Goes on with the tasks that can; how many requests had ended. */
+/* Goes on with tasks that can, some at a time; how many there were. */
 extern int	orla_tasks_advance(void);
+
+/* Keys (text) of those that it goes on with first, and whose requests have ended. */
+extern ArrayType *orla_tasks_heard(void);
 
 /* ms until a task wants to go on or to be reported on; -1: none. */
 extern long orla_tasks_timeout(void);

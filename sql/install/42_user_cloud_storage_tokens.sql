@@ -45,6 +45,11 @@ COMMENT ON COLUMN orla.user_cloud_storage_tokens.failures IS 'requests without a
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.scopes IS 'what the provider granted, which may be less than was asked for';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.status IS 'retrying: the provider does not answer; needs_operator: it refuses this installation; needs_reconnect: it no longer accepts the refresh token';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.selected_folders IS 'folders to show; empty for all';
+-- What is sealed does not get smaller.
+ALTER TABLE orla.user_cloud_storage_tokens
+    ALTER access_token SET STORAGE EXTERNAL,
+    ALTER refresh_token SET STORAGE EXTERNAL,
+    ALTER previous_refresh_token SET STORAGE EXTERNAL;
 -- The worker's own.  They lead with nothing that a tenant's query could use them
 -- for, since they lead through the rows of all.
 CREATE INDEX user_cloud_storage_tokens_due

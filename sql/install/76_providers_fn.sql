@@ -5,13 +5,15 @@
 -- most of what is encoded needs little of it.
 CREATE FUNCTION orla.percent_encode(value text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN value !~ '[^A-Za-z0-9_.~-]' THEN value ELSE
+BEGIN
+    RETURN CASE WHEN value !~ '[^A-Za-z0-9_.~-]' THEN value ELSE
         (SELECT string_agg(CASE WHEN m.run[1] ~ '^[A-Za-z0-9_.~-]' THEN m.run[1]
                                 ELSE regexp_replace(upper(encode(convert_to(m.run[1], 'UTF8'), 'hex')), '(..)', E'%\\1', 'g') END, '' ORDER BY m.place)
-           FROM regexp_matches(value, '[A-Za-z0-9_.~-]+|[^A-Za-z0-9_.~-]+', 'g') WITH ORDINALITY AS m (run, place)) END
+           FROM regexp_matches(value, '[A-Za-z0-9_.~-]+|[^A-Za-z0-9_.~-]+', 'g') WITH ORDINALITY AS m (run, place)) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.percent_encode(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.percent_encode(text) TO orla_service;
@@ -21,12 +23,15 @@ COMMENT ON FUNCTION orla.percent_encode(text) IS
 -- {"a": "b c"} → a=b%20c
 CREATE FUNCTION orla.url_query(parameters jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT coalesce(string_agg(orla.percent_encode(p.key) || '=' || orla.percent_encode(p.value), '&' ORDER BY p.key), '')
       FROM jsonb_each_text(parameters) AS p
-     WHERE p.value IS NOT NULL
+     WHERE p.value IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.url_query(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.url_query(jsonb) TO orla_service;
@@ -37,10 +42,11 @@ COMMENT ON FUNCTION orla.url_query(jsonb) IS
 -- docs/providers.md explains each key.
 CREATE FUNCTION orla.provider_defaults(provider text)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE provider
+BEGIN
+    RETURN CASE provider
         WHEN 'google_drive' THEN jsonb_build_object(
             'label', 'Google Drive',
             'files', 'google_drive',
@@ -102,7 +108,8 @@ AS $$
             'access_page', 'https://www.dropbox.com/account/connected_apps',
             'hosts', '["www.dropbox.com", "api.dropboxapi.com", "content.dropboxapi.com"]'::jsonb,
             'download_hosts', '[]'::jsonb)
-    END
+    END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.provider_defaults(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.provider_defaults(text) TO orla_service, orla_admin;
@@ -141,11 +148,13 @@ COMMENT ON FUNCTION orla.provider_facts(text) IS
 
 CREATE FUNCTION orla.client_secret(provider text)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
-      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL
+BEGIN
+    RETURN (SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
+      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.client_secret(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.client_secret(text) TO orla_service;
@@ -154,10 +163,12 @@ COMMENT ON FUNCTION orla.client_secret(text) IS
 
 CREATE FUNCTION orla.host_of(url text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1])
+BEGIN
+    RETURN lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1]);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.host_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.host_of(text) TO orla_service;

@@ -5,10 +5,12 @@
 
 CREATE FUNCTION orla.token_purpose(provider text, token_column text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'user_cloud_storage_tokens|' || provider || '|' || token_column
+BEGIN
+    RETURN 'user_cloud_storage_tokens|' || provider || '|' || token_column;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_purpose(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_purpose(text, text) TO orla_service;
@@ -117,23 +119,26 @@ COMMENT ON FUNCTION orla.retry_after(jsonb) IS
 -- never texts; an error that nobody knows is no reason to give a connection up.
 CREATE FUNCTION orla.token_outcome(response jsonb)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
+DECLARE
+    object jsonb := orla.response_object(response);
+BEGIN
+    RETURN CASE
         WHEN response ->> 'failure' = 'refused' THEN 'operator'    -- by us: it is not to lead there
         WHEN response ->> 'failure' IS NOT NULL THEN 'retry'
         WHEN (response ->> 'status')::int = 200
-             AND jsonb_typeof(o.object -> 'access_token') = 'string' AND o.object ->> 'access_token' <> ''
-             AND lower(coalesce(o.object ->> 'token_type', 'bearer')) = 'bearer' THEN 'token'
+             AND jsonb_typeof(object -> 'access_token') = 'string' AND object ->> 'access_token' <> ''
+             AND lower(coalesce(object ->> 'token_type', 'bearer')) = 'bearer' THEN 'token'
         WHEN (response ->> 'status')::int NOT IN (400, 401, 403) THEN 'retry'
         -- Microsoft's invalid_grant for what passes: asked too often, locked for a while
-        WHEN o.object -> 'error_codes' @> '[50196]' OR o.object -> 'error_codes' @> '[50053]' THEN 'retry'
-        WHEN o.object ->> 'error' IN ('invalid_grant', 'interaction_required', 'consent_required', 'login_required', 'access_denied') THEN 'reconnect'
-        WHEN o.object ->> 'error' IN ('invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope',
+        WHEN object -> 'error_codes' @> '[50196]' OR object -> 'error_codes' @> '[50053]' THEN 'retry'
+        WHEN object ->> 'error' IN ('invalid_grant', 'interaction_required', 'consent_required', 'login_required', 'access_denied') THEN 'reconnect'
+        WHEN object ->> 'error' IN ('invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope',
                                       'redirect_uri_mismatch', 'deleted_client', 'invalid_request') THEN 'operator'
-        ELSE 'retry' END
-      FROM (SELECT orla.response_object(response) AS object) AS o
+        ELSE 'retry' END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_outcome(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_outcome(jsonb) TO orla_service;
@@ -203,11 +208,13 @@ COMMENT ON FUNCTION orla.try_unseal(bytea, uuid, text) IS
 -- Seconds that a token is good for; an answer that does not say means an hour.
 CREATE FUNCTION orla.token_lifetime(answer jsonb)
     RETURNS int
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN answer ->> 'expires_in' ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN least(trunc((answer ->> 'expires_in')::numeric), 31536000)::int
-                ELSE 3600 END
+BEGIN
+    RETURN CASE WHEN answer ->> 'expires_in' ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN least(trunc((answer ->> 'expires_in')::numeric), 31536000)::int
+                ELSE 3600 END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_lifetime(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_lifetime(jsonb) TO orla_service;
@@ -236,14 +243,16 @@ COMMENT ON FUNCTION orla.missing_scopes(jsonb, text[]) IS
 -- RFC 6749, 2.3.1: the client names itself in the form, percent-encoded.
 CREATE FUNCTION orla.token_request(facts jsonb, form jsonb)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
+BEGIN
+    RETURN jsonb_build_object(
         'method', 'POST', 'url', facts ->> 'token_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576,
         'headers', '{"accept": "application/json"}'::jsonb,
         'form', jsonb_strip_nulls(form || jsonb_build_object('client_id', facts ->> 'client_id',
-                                                            'client_secret', orla.client_secret(facts ->> 'name'))))
+                                                            'client_secret', orla.client_secret(facts ->> 'name'))));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_request(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_request(jsonb, jsonb) TO orla_service;
@@ -252,10 +261,12 @@ COMMENT ON FUNCTION orla.token_request(jsonb, jsonb) IS
 
 CREATE FUNCTION orla.refresh_request(facts jsonb, refresh_token text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.token_request(facts, jsonb_build_object('grant_type', 'refresh_token', 'refresh_token', refresh_token))
+BEGIN
+    RETURN orla.token_request(facts, jsonb_build_object('grant_type', 'refresh_token', 'refresh_token', refresh_token));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refresh_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refresh_request(jsonb, text) TO orla_service;
@@ -264,10 +275,12 @@ COMMENT ON FUNCTION orla.refresh_request(jsonb, text) IS
 
 CREATE FUNCTION orla.connection_key(user_id uuid, provider text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'connection ' || user_id || ' ' || provider
+BEGIN
+    RETURN 'connection ' || user_id || ' ' || provider;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.connection_key(uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.connection_key(uuid, text) TO orla_service;
@@ -277,11 +290,14 @@ COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
 -- ---- connecting -------------------------------------------------------------
 
 -- The state goes with the session that began: a code that comes back in
--- another browser is nobody's.
+-- another browser is nobody's.  This runs in the caller's own session: plans are
+-- generic there too, since whoever prints a plan that is made for its parameters
+-- prints the verifier.
 CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uuid, session uuid)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     facts    jsonb;

@@ -8,12 +8,14 @@
 -- a day is kept alive once a month: providers forget what sleeps for longer.
 CREATE FUNCTION orla.next_refresh(until timestamptz, used timestamptz)
     RETURNS timestamptz
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN used < now() - interval '1 day' THEN now() + interval '30 days' * (0.9 + 0.1 * random())
+BEGIN
+    RETURN CASE WHEN used < now() - interval '1 day' THEN now() + interval '30 days' * (0.9 + 0.1 * random())
                 ELSE greatest(until - least(current_setting('orla.refresh_margin')::interval, (until - now()) / 2) * (1 + 0.2 * random()),
-                              now() + interval '1 minute') END
+                              now() + interval '1 minute') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.next_refresh(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.next_refresh(timestamptz, timestamptz) TO orla_service;
@@ -23,10 +25,12 @@ COMMENT ON FUNCTION orla.next_refresh(timestamptz, timestamptz) IS
 -- 1, 2, 4 … seconds, an hour at most, spread by half.
 CREATE FUNCTION orla.backoff(failures int)
     RETURNS interval
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT make_interval(secs => least(power(2, least(failures, 20)), 3600) * (0.75 + 0.5 * random()))
+BEGIN
+    RETURN make_interval(secs => least(power(2, least(failures, 20)), 3600) * (0.75 + 0.5 * random()));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.backoff(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.backoff(int) TO orla_service;
@@ -36,12 +40,14 @@ COMMENT ON FUNCTION orla.backoff(int) IS
 -- Some seconds must be left, or half of a short life.
 CREATE FUNCTION orla.is_fresh(c orla.user_cloud_storage_tokens)
     RETURNS boolean
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.access_token IS NOT NULL
+BEGIN
+    RETURN c.access_token IS NOT NULL
            AND coalesce(c.token_expires_at > clock_timestamp()
-                        + least(interval '5 seconds', greatest((c.token_expires_at - c.last_refreshed_at) / 2, interval '0')), false)
+                        + least(interval '5 seconds', greatest((c.token_expires_at - c.last_refreshed_at) / 2, interval '0')), false);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) TO orla_service;
@@ -52,11 +58,13 @@ COMMENT ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) IS
 -- committed after it began, so the answer carries it.
 CREATE FUNCTION orla.token_of_connection(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('answer', jsonb_build_object(
-               'sealed', encode(c.access_token, 'base64'), 'expires_at', c.token_expires_at))
+BEGIN
+    RETURN jsonb_build_object('answer', jsonb_build_object(
+               'sealed', encode(c.access_token, 'base64'), 'expires_at', c.token_expires_at));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) TO orla_service;
@@ -66,17 +74,21 @@ COMMENT ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) IS
 -- What a person is told who needs a connection that does not work.
 CREATE FUNCTION orla.refuse_use(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
+BEGIN
+    RETURN CASE
         WHEN c.user_id IS NULL OR c.status = 'disconnected' OR NOT c.is_active THEN
             orla.refusal('55000', 'not connected', NULL, 'Connect first.')
         WHEN c.status = 'needs_reconnect' THEN
             orla.refusal('55000', 'the connection has ended', coalesce(c.last_error, 'The provider accepts its token no longer.'), 'Connect again.')
+        WHEN c.status = 'needs_operator' AND c.last_error LIKE 'The stored token does not open%' THEN
+            orla.refusal('PT502', 'the stored token does not open', c.last_error, 'An operator has to look at the keyring.')
         WHEN c.status = 'needs_operator' THEN
             orla.refusal('PT502', 'the provider refuses this installation', c.last_error, 'An operator has to check what orla.configure_provider() was told.')
-        ELSE orla.refusal('PT503', 'the provider does not answer', c.last_error, 'Try again in a moment.') END
+        ELSE orla.refusal('PT503', 'the provider does not answer', c.last_error, 'Try again in a moment.') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) TO orla_service;
@@ -86,14 +98,16 @@ COMMENT ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) IS
 -- The step that refreshes a connection, whose row is locked and claimed.
 CREATE FUNCTION orla.refresh_step(c orla.user_cloud_storage_tokens, token text, previous boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
-        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh',
+BEGIN
+    RETURN jsonb_build_object(
+        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh', 'together', true,
         'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'previous', previous,
                                     'sent', orla.token_hash(token), 'sent_at', clock_timestamp()),
-        'http', orla.refresh_request(orla.provider_facts(c.provider), token))
+        'http', orla.refresh_request(orla.provider_facts(c.provider), token));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refresh_step(orla.user_cloud_storage_tokens, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refresh_step(orla.user_cloud_storage_tokens, text, boolean) TO orla_service;
@@ -158,8 +172,10 @@ BEGIN
     IF problem IS NOT NULL THEN
         RETURN orla.note_unopened(c, problem);
     END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
-     WHERE t.user_id = c.user_id AND t.provider = c.provider;
+    IF c.claimed_at IS NULL THEN
+        UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
+         WHERE t.user_id = c.user_id AND t.provider = c.provider;
+    END IF;
     RETURN orla.refresh_step(c, token, false);
 END
 $$;
@@ -172,11 +188,13 @@ COMMENT ON FUNCTION orla.claim_refresh(orla.user_cloud_storage_tokens) IS
 -- comes now has the same answer without a request.
 CREATE FUNCTION orla.is_too_soon(c orla.user_cloud_storage_tokens)
     RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(c.not_before > now(), false)
-           OR coalesce(c.status <> 'connected' AND least(c.next_request_at, c.updated_at + interval '5 seconds') > now(), false)
+BEGIN
+    RETURN coalesce(c.not_before > now(), false)
+           OR coalesce(c.status <> 'connected' AND least(c.next_request_at, c.updated_at + interval '5 seconds') > now(), false);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) TO orla_service;
@@ -324,14 +342,17 @@ COMMENT ON FUNCTION orla.do_release_claim(jsonb) IS
 -- connected again meanwhile.
 CREATE FUNCTION orla.token_that_was_sent(c orla.user_cloud_storage_tokens, state jsonb)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.token
-      FROM (SELECT CASE WHEN (state ->> 'previous')::boolean
-                        THEN orla.unseal(c.previous_refresh_token, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token'))
-                        ELSE orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')) END) AS t (token)
-     WHERE orla.token_hash(t.token) = state ->> 'sent'
+DECLARE
+    token text;
+BEGIN
+    token := CASE WHEN (state ->> 'previous')::boolean
+                  THEN orla.unseal(c.previous_refresh_token, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token'))
+                  ELSE orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')) END;
+    RETURN CASE WHEN orla.token_hash(token) = state ->> 'sent' THEN token END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_that_was_sent(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_that_was_sent(orla.user_cloud_storage_tokens, jsonb) TO orla_service;

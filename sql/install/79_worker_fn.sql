@@ -122,8 +122,8 @@ GRANT EXECUTE ON FUNCTION orla.do_record_mail(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_record_mail(jsonb) IS
     'Notes that a mail was sent, and blanks its token, or why it was not.';
 
--- What a connection that is due has to be done for, claimed; NULL where that is
--- nothing.
+-- What a connection that is due and claimed has to be done for; NULL where that
+-- is nothing, and the claim is void.
 CREATE FUNCTION orla.due_step(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -139,11 +139,9 @@ BEGIN
             PERFORM orla.blank_tokens(c);
             RETURN NULL;
         END IF;
-        UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
-         WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN orla.revoke_step(c, facts);
     ELSIF c.refresh_token IS NULL AND c.token_expires_at > now() THEN
-        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at
+        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at, claimed_at = NULL
          WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN NULL;
     END IF;
@@ -154,11 +152,12 @@ $$;
 REVOKE ALL ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) TO orla_service;
 COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
-    'The step that refreshes or revokes a connection whose row is locked, claimed; NULL where there is nothing to ask for.';
+    'The step that refreshes or revokes a connection that is claimed; NULL where there is nothing to ask for.';
 
 -- Each provider has so many requests of its own: one that hangs does not take
--- them from the others.
-CREATE FUNCTION orla.due_connections(room int)
+-- them from the others.  heard: keys of those whose requests have ended, and
+-- which are recorded next.  Claimed at one go, by place, since the rows are locked.
+CREATE FUNCTION orla.due_connections(room int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -168,16 +167,23 @@ DECLARE
     c     orla.user_cloud_storage_tokens;
     step  jsonb;
 BEGIN
+    -- a claim that a crash takes along would be void after it anyway
+    PERFORM set_config('synchronous_commit', 'off', true);
     FOR place IN
         SELECT p.name, room - (SELECT count(*) FROM orla.user_cloud_storage_tokens AS t
-                                WHERE t.claimed_at IS NOT NULL AND t.provider = p.name) AS free
+                                WHERE t.claimed_at IS NOT NULL AND t.provider = p.name)
+                            + (SELECT count(*) FROM unnest(heard) AS h (key) WHERE split_part(h.key, ' ', 3) = p.name) AS free
           FROM orla.providers AS p
+         WHERE EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS t
+                        WHERE t.provider || '' = p.name AND t.claimed_at IS NULL AND t.next_request_at <= now())
     LOOP
         CONTINUE WHEN place.free <= 0;
         FOR c IN
-            SELECT * FROM orla.user_cloud_storage_tokens AS t
-             WHERE t.provider || '' = place.name AND t.claimed_at IS NULL AND t.next_request_at <= now()
-             ORDER BY t.next_request_at LIMIT place.free FOR UPDATE SKIP LOCKED
+            UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
+             WHERE t.ctid = ANY (ARRAY(SELECT d.ctid FROM orla.user_cloud_storage_tokens AS d
+                                        WHERE d.provider || '' = place.name AND d.claimed_at IS NULL AND d.next_request_at <= now()
+                                        ORDER BY d.next_request_at LIMIT place.free FOR UPDATE SKIP LOCKED))
+            RETURNING t.*
         LOOP
             step := orla.due_step(c);
             IF step IS NOT NULL THEN
@@ -187,26 +193,26 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.due_connections(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_connections(int) TO orla_service;
-COMMENT ON FUNCTION orla.due_connections(int) IS
+REVOKE ALL ON FUNCTION orla.due_connections(int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_connections(int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_connections(int, text[]) IS
     'Steps that refresh or revoke what is due, so many for each provider at most.';
 
-CREATE FUNCTION orla.due_work(requests int, mails int)
+CREATE FUNCTION orla.due_work(requests int, mails int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM orla.due_connections(requests)
+    SELECT * FROM orla.due_connections(requests, heard)
     UNION ALL
     SELECT * FROM orla.due_mails(mails)
     UNION ALL
     SELECT * FROM orla.due_jobs()
 $$;
-REVOKE ALL ON FUNCTION orla.due_work(int, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_work(int, int) TO orla_service;
-COMMENT ON FUNCTION orla.due_work(int, int) IS
-    'Steps that are due, claimed: so many for each provider at most, and so many mails.';
+REVOKE ALL ON FUNCTION orla.due_work(int, int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_work(int, int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_work(int, int, text[]) IS
+    'Steps that are due, claimed: so many for each provider at most, not counting those heard of, and so many mails.';
 
 -- Nobody but a worker claims, and there is one worker: what is claimed when it
 -- starts was claimed by one that died.

@@ -13,7 +13,7 @@
 --   F_refusal(answer)                           what a refusal means
 --
 -- Answers are passed on as a whole, never by field: so a large file is not copied
--- on its way (docs/design.md, Files).
+-- on its way: plpgsql hands a row that it returns over as it is.
 
 CREATE TYPE orla.file_row AS (
     id          text,
@@ -28,35 +28,39 @@ CREATE TYPE orla.file_row AS (
 );
 COMMENT ON TYPE orla.file_row IS 'a file or folder, in the shape that all providers have in common';
 
+-- Without a path of its own, and bound to what it means when it is made: so the
+-- planner can put it in place of the call, of which a page has hundreds.
 CREATE FUNCTION orla.to_bigint(value text)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END
-$$;
+    RETURN CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END;
 REVOKE ALL ON FUNCTION orla.to_bigint(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_bigint(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_bigint(text) IS
     'A size as providers write it, NULL for what is none.';
 
-CREATE FUNCTION orla.to_time(value text)
+CREATE FUNCTION orla.to_odd_time(value text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- what cannot fail needs no subtransaction
-    IF value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z$' THEN
-        RETURN value::timestamptz;
-    END IF;
-    BEGIN
-        RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' THEN value::timestamptz END;
-    EXCEPTION WHEN data_exception THEN
-        RETURN NULL;
-    END;
+    RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' THEN value::timestamptz END;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
 END
 $$;
+REVOKE ALL ON FUNCTION orla.to_odd_time(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.to_odd_time(text) TO orla_service;
+COMMENT ON FUNCTION orla.to_odd_time(text) IS
+    'What may be a time of RFC 3339, NULL for what is none.';
+
+-- What is a time for sure needs no net.
+CREATE FUNCTION orla.to_time(value text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z$'
+                THEN value::timestamptz ELSE orla.to_odd_time(value) END;
 REVOKE ALL ON FUNCTION orla.to_time(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_time(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_time(text) IS
@@ -108,17 +112,19 @@ COMMENT ON FUNCTION orla.check_file_type(text) IS
 -- The media types of each; one that ends in a slash stands for all that begin so.
 CREATE FUNCTION orla.media_types(file_type text)
     RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE file_type
+BEGIN
+    RETURN CASE file_type
         WHEN 'pdf' THEN '{application/pdf}'
         WHEN 'document' THEN '{text/,application/pdf,application/rtf,application/msword,application/vnd.google-apps.document,application/vnd.oasis.opendocument.text,application/vnd.openxmlformats-officedocument.wordprocessingml.document}'
         WHEN 'spreadsheet' THEN '{text/csv,application/vnd.ms-excel,application/vnd.google-apps.spreadsheet,application/vnd.oasis.opendocument.spreadsheet,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet}'
         WHEN 'presentation' THEN '{application/vnd.ms-powerpoint,application/vnd.google-apps.presentation,application/vnd.oasis.opendocument.presentation,application/vnd.openxmlformats-officedocument.presentationml.presentation}'
         WHEN 'image' THEN '{image/}'
         WHEN 'audio' THEN '{audio/}'
-        WHEN 'video' THEN '{video/}' END::text[]
+        WHEN 'video' THEN '{video/}' END::text[];
+END
 $$;
 REVOKE ALL ON FUNCTION orla.media_types(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.media_types(text) TO orla_service;
@@ -144,10 +150,12 @@ COMMENT ON FUNCTION orla.is_of_type(orla.file_row, text) IS
 -- shape: what an id looks like at the provider.
 CREATE FUNCTION orla.file_id_problem(id text, shape text)
     RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT id IS NULL OR octet_length(id) NOT BETWEEN 1 AND 4000 OR id ~ '[[:cntrl:]]' OR id ~ '(^|/)[.][.]?(/|$)' OR id !~ shape
+BEGIN
+    RETURN id IS NULL OR octet_length(id) NOT BETWEEN 1 AND 4000 OR id ~ '[[:cntrl:]]' OR id ~ '(^|/)[.][.]?(/|$)' OR id !~ shape;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.file_id_problem(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.file_id_problem(text, text) TO orla_service;
@@ -239,7 +247,7 @@ COMMENT ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) IS
     'An access token that is good, sealed. Errors: 55000, PT502, PT503.';
 
 -- Whose file API a provider speaks: part of the names of functions.
-CREATE FUNCTION orla.family(facts jsonb)
+CREATE FUNCTION orla.file_family(facts jsonb)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -252,9 +260,9 @@ BEGIN
     RETURN facts ->> 'files';
 END
 $$;
-REVOKE ALL ON FUNCTION orla.family(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.family(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.family(jsonb) IS
+REVOKE ALL ON FUNCTION orla.file_family(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.file_family(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.file_family(jsonb) IS
     'Whose file API a provider speaks. Errors: 0A000.';
 
 -- ---- answers ----------------------------------------------------------------
@@ -294,13 +302,12 @@ COMMENT ON FUNCTION orla.object_in(bytea) IS
 CREATE FUNCTION orla.entries_of(answer jsonb, key text)
     RETURNS SETOF jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
+BEGIN ATOMIC
     SELECT e.entry FROM jsonb_array_elements(CASE WHEN jsonb_typeof(answer -> key) = 'array' THEN answer -> key ELSE '[]' END) AS e (entry)
      WHERE jsonb_typeof(e.entry) = 'object'
     UNION ALL
-    SELECT answer -> 'item' WHERE jsonb_typeof(answer -> 'item') = 'object'
-$$;
+    SELECT answer -> 'item' WHERE jsonb_typeof(answer -> 'item') = 'object';
+END;
 REVOKE ALL ON FUNCTION orla.entries_of(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.entries_of(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.entries_of(jsonb, text) IS
@@ -310,14 +317,17 @@ COMMENT ON FUNCTION orla.entries_of(jsonb, text) IS
 -- are not repeated, they may quote what was sent.
 CREATE FUNCTION orla.answer_problem(a orla.file_answer)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT CASE WHEN a.message IS NOT NULL THEN upper(left(a.message, 1)) || substr(a.message, 2)
                 WHEN a.status BETWEEN 200 AND 299 THEN 'An answer that makes no sense'
                 WHEN a.status IS NULL THEN 'No answer'
-                ELSE 'Status ' || a.status || coalesce(', ' || substring(c.code FROM '^([A-Za-z_]{1,60}(/[A-Za-z_]{1,60})*)'), '') END
-      FROM (SELECT coalesce(a.object #>> '{error,errors,0,reason}', a.object #>> '{error,code}', a.object ->> 'error_summary') AS code) AS c
+                ELSE 'Status ' || a.status || coalesce(', ' || substring(c.code FROM '^[A-Za-z_]{1,60}(?:/[A-Za-z_]{1,60}){0,3}$'), '') END
+      FROM (SELECT coalesce(a.object #>> '{error,errors,0,reason}', a.object #>> '{error,code}', rtrim(a.object ->> 'error_summary', './')) AS code) AS c);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.answer_problem(orla.file_answer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.answer_problem(orla.file_answer) TO orla_service;
@@ -362,7 +372,7 @@ BEGIN
                 USING ERRCODE = 'PT503', DETAIL = what, HINT = 'Try again in a moment.';
         WHEN 'foreign' THEN
             RAISE EXCEPTION 'the provider leads to another server'
-                USING ERRCODE = 'PT502', DETAIL = what, HINT = 'If it is the provider''s own, an operator can add it to the hosts of the provider.';
+                USING ERRCODE = 'PT502', DETAIL = what;
         ELSE
             RAISE EXCEPTION 'the provider refuses the request'
                 USING ERRCODE = 'PT502', DETAIL = what;
@@ -392,7 +402,7 @@ BEGIN
     ELSIF a.failure IS NOT NULL OR a.status BETWEEN 200 AND 299 OR a.status = 408 OR a.status >= 500 THEN
         RETURN 'unavailable';
     END IF;
-    EXECUTE format('SELECT orla.%I($1)', orla.family(facts) || '_refusal') INTO kind USING a;
+    EXECUTE format('SELECT orla.%I($1)', orla.file_family(facts) || '_refusal') INTO kind USING a;
     RETURN CASE WHEN purpose = 'page' AND a.status = 400 AND kind IN ('other', 'not_found') THEN 'page' ELSE kind END;
 END
 $$;
@@ -511,7 +521,7 @@ AS $$
 DECLARE
     tenant  uuid := orla.require_tenant();
     facts   jsonb := orla.provider_facts(provider);
-    speaks  text := orla.family(facts);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
     request jsonb;
     a       orla.file_answer;
@@ -555,7 +565,7 @@ AS $$
 DECLARE
     tenant  uuid := orla.require_tenant();
     facts   jsonb := orla.provider_facts(provider);
-    speaks  text := orla.family(facts);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
     most    bigint := pg_size_bytes(current_setting('orla.max_download'));
     id      text := file_id;

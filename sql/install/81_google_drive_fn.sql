@@ -3,10 +3,12 @@
 -- A value inside a literal of Drive's query language.
 CREATE FUNCTION orla.google_drive_literal(value text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '''' || replace(replace(value, E'\\', E'\\\\'), '''', E'\\''') || ''''
+BEGIN
+    RETURN '''' || replace(replace(value, E'\\', E'\\\\'), '''', E'\\''') || '''';
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_literal(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_literal(text) TO orla_service;
@@ -15,14 +17,16 @@ COMMENT ON FUNCTION orla.google_drive_literal(text) IS
 
 CREATE FUNCTION orla.google_drive_request(facts jsonb, query text, order_by text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url')
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url')
         || '/files?supportsAllDrives=true&includeItemsFromAllDrives=true'
         || '&fields=nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)'
         || '&pageSize=' || page_size || coalesce('&orderBy=' || order_by, '')
-        || coalesce('&pageToken=' || orla.percent_encode(page_token), '') || '&q=' || orla.percent_encode(query))
+        || coalesce('&pageToken=' || orla.percent_encode(page_token), '') || '&q=' || orla.percent_encode(query));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) TO orla_service;
@@ -32,15 +36,17 @@ COMMENT ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) IS
 -- The folders shared_with_me and shared_drives are none of Drive's own.
 CREATE FUNCTION orla.google_drive_list_request(facts jsonb, folder text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE folder
+BEGIN
+    RETURN CASE folder
         WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?fields=nextPageToken,drives(id,name,createdTime)&pageSize='
             || least(page_size, 100) || coalesce('&pageToken=' || orla.percent_encode(page_token), ''))
         WHEN 'shared_with_me' THEN orla.google_drive_request(facts, 'sharedWithMe = true and trashed = false', 'folder,name_natural', page_token, page_size)
         ELSE orla.google_drive_request(facts, orla.google_drive_literal(orla.check_file_id(coalesce(folder, 'root'), '^[^/]+$')) || ' in parents and trashed = false',
-                                       'folder,name_natural', page_token, page_size) END
+                                       'folder,name_natural', page_token, page_size) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int) TO orla_service;
@@ -49,14 +55,16 @@ COMMENT ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int)
 
 CREATE FUNCTION orla.google_drive_search_request(facts jsonb, query text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.google_drive_request(facts,
+BEGIN
+    RETURN orla.google_drive_request(facts,
         format('(name contains %1$s or fullText contains %1$s) and trashed = false', orla.google_drive_literal(query))
         || coalesce(' and (' || (SELECT string_agg(format('mimeType %s %s', CASE WHEN t LIKE '%/' THEN 'contains' ELSE '=' END, orla.google_drive_literal(t)), ' or ')
                                    FROM unnest(CASE file_type WHEN 'folder' THEN '{application/vnd.google-apps.folder}' ELSE orla.media_types(file_type) END) AS t) || ')', ''),
-        NULL, page_token, page_size)     -- a search of texts cannot be ordered
+        NULL, page_token, page_size)     -- a search of texts cannot be ordered;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, int) TO orla_service;
@@ -65,11 +73,13 @@ COMMENT ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, in
 
 CREATE FUNCTION orla.google_drive_item_request(facts jsonb, file_id text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(orla.check_file_id(file_id, '^[^/]+$'))
-        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails')
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(orla.check_file_id(file_id, '^[^/]+$'))
+        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_item_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_item_request(jsonb, text) TO orla_service;
@@ -80,10 +90,7 @@ COMMENT ON FUNCTION orla.google_drive_item_request(jsonb, text) IS
 CREATE FUNCTION orla.google_drive_id(item jsonb, file_id text)
     RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(item #>> '{shortcutDetails,targetId}', item ->> 'id')
-$$;
+    RETURN coalesce(item #>> '{shortcutDetails,targetId}', item ->> 'id');
 REVOKE ALL ON FUNCTION orla.google_drive_id(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_id(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.google_drive_id(jsonb, text) IS
@@ -93,9 +100,11 @@ COMMENT ON FUNCTION orla.google_drive_id(jsonb, text) IS
 -- text is wanted, else to what an office program opens.
 CREATE FUNCTION orla.google_drive_content_request(facts jsonb, item jsonb, file_id text, as_text boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT CASE
         WHEN item ->> 'mimeType' NOT LIKE 'application/vnd.google-apps.%' THEN
             jsonb_build_object('url', file.url || '?alt=media&supportsAllDrives=true')
@@ -112,7 +121,8 @@ AS $$
             ('application/vnd.google-apps.spreadsheet', false, 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', '.xlsx'),
             ('application/vnd.google-apps.presentation', false, 'application/vnd.openxmlformats-officedocument.presentationml.presentation', '.pptx'),
             ('application/vnd.google-apps.drawing', false, 'image/png', '.png')) AS e (native, text_wanted, media_type, extension)
-        ON e.native = item ->> 'mimeType' AND e.text_wanted = as_text
+        ON e.native = item ->> 'mimeType' AND e.text_wanted = as_text);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolean) TO orla_service;
@@ -122,9 +132,11 @@ COMMENT ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolea
 -- The size of Google's own documents is not that of anything that one gets.
 CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
     RETURNS SETOF orla.file_row
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT coalesce(i."shortcutDetails" ->> 'targetId', i.id), i.name, m.media_type, coalesce(m.media_type = 'application/vnd.google-apps.folder', false),
            CASE WHEN m.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.size) END, orla.to_time(i."modifiedTime"),
            i.parents ->> 0, i."webViewLink", i."md5Checksum"
@@ -135,8 +147,9 @@ AS $$
      WHERE i.id IS NOT NULL
     UNION ALL
     SELECT d ->> 'id', d ->> 'name', 'application/vnd.google-apps.folder', true, NULL, orla.to_time(d ->> 'createdTime'), NULL, NULL, NULL
-      FROM orla.entries_of(answer - 'item', 'drives') AS d
-     WHERE d ->> 'id' IS NOT NULL
+      FROM orla.entries_of(jsonb_build_object('drives', answer -> 'drives'), 'drives') AS d
+     WHERE d ->> 'id' IS NOT NULL;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) TO orla_service;
@@ -145,10 +158,12 @@ COMMENT ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) IS
 
 CREATE FUNCTION orla.google_drive_next_page(facts jsonb, answer jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT nullif(answer ->> 'nextPageToken', '')
+BEGIN
+    RETURN nullif(answer ->> 'nextPageToken', '');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_next_page(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_next_page(jsonb, jsonb) TO orla_service;

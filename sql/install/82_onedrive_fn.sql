@@ -4,12 +4,15 @@
 -- a slash; ids have none themselves.
 CREATE FUNCTION orla.onedrive_path(id text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT CASE WHEN checked LIKE '%/%' THEN '/drives/' || orla.percent_encode(split_part(checked, '/', 1)) || '/items/' || orla.percent_encode(split_part(checked, '/', 2))
                 ELSE '/me/drive/items/' || orla.percent_encode(checked) END
-      FROM orla.check_file_id(id, '^[^/]+(/[^/]+)?$') AS checked
+      FROM orla.check_file_id(id, '^[^/]+(/[^/]+)?$') AS checked);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_path(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_path(text) TO orla_service;
@@ -21,12 +24,14 @@ COMMENT ON FUNCTION orla.onedrive_path(text) IS
 -- connection would go along.
 CREATE FUNCTION orla.onedrive_leads_to_drives(facts jsonb, url text)
     RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT starts_with(url, (facts ->> 'api_url') || '/')
+BEGIN
+    RETURN starts_with(url, (facts ->> 'api_url') || '/')
            AND substr(url, length(facts ->> 'api_url') + 1) ~* '^/((me|users[/(][^/?#]*)/drives?|drives|sites)[/(?]'
-           AND url !~ '[[:cntrl:][:space:]#]' AND regexp_replace(url, '[?].*', '') !~* '/([.]|%2e){1,2}(/|$)'
+           AND url !~ '[[:cntrl:][:space:]#]' AND regexp_replace(url, '[?].*', '') !~* '/([.]|%2e){1,2}(/|$)';
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_leads_to_drives(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_leads_to_drives(jsonb, text) TO orla_service;
@@ -54,15 +59,17 @@ COMMENT ON FUNCTION orla.onedrive_page(jsonb, text, text) IS
 
 CREATE FUNCTION orla.onedrive_list_request(facts jsonb, folder text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.onedrive_page(facts, page_token, CASE
+BEGIN
+    RETURN orla.onedrive_page(facts, page_token, CASE
         WHEN folder = 'shared_with_me' THEN '/me/drive/sharedWithMe?$top=' || page_size
         WHEN folder = 'shared_drives' THEN '/me/drives?$top=' || page_size
         ELSE CASE WHEN folder IS NULL OR folder = 'root' THEN '/me/drive/root' ELSE orla.onedrive_path(folder) END
              || '/children?$top=' || page_size
-             || '&$select=id,name,size,file,folder,package,remoteItem,parentReference,lastModifiedDateTime,webUrl,deleted' END)
+             || '&$select=id,name,size,file,folder,package,remoteItem,parentReference,lastModifiedDateTime,webUrl,deleted' END);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_list_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_list_request(jsonb, text, text, text, int) TO orla_service;
@@ -72,11 +79,13 @@ COMMENT ON FUNCTION orla.onedrive_list_request(jsonb, text, text, text, int) IS
 -- The text stands in a literal of OData, where a quote is doubled.
 CREATE FUNCTION orla.onedrive_search_request(facts jsonb, query text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.onedrive_page(facts, page_token,
-        '/me/drive/search(q=''' || orla.percent_encode(replace(query, '''', '''''')) || ''')?$top=' || page_size)
+BEGIN
+    RETURN orla.onedrive_page(facts, page_token,
+        '/me/drive/search(q=''' || orla.percent_encode(replace(query, '''', '''''')) || ''')?$top=' || page_size);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_search_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_search_request(jsonb, text, text, text, int) TO orla_service;
@@ -85,11 +94,13 @@ COMMENT ON FUNCTION orla.onedrive_search_request(jsonb, text, text, text, int) I
 
 CREATE FUNCTION orla.onedrive_item_request(facts jsonb, file_id text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || orla.onedrive_path(file_id)
-        || '?$select=id,name,size,file,folder,package,remoteItem,parentReference,lastModifiedDateTime,webUrl')
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url') || orla.onedrive_path(file_id)
+        || '?$select=id,name,size,file,folder,package,remoteItem,parentReference,lastModifiedDateTime,webUrl');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_item_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_item_request(jsonb, text) TO orla_service;
@@ -116,11 +127,13 @@ COMMENT ON FUNCTION orla.onedrive_id(jsonb, text) IS
 -- be given one.
 CREATE FUNCTION orla.onedrive_content_request(facts jsonb, item jsonb, file_id text, as_text boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || orla.onedrive_path(file_id) || '/content')
-     WHERE item ? 'file' OR item #> '{remoteItem,file}' IS NOT NULL
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url') || orla.onedrive_path(file_id) || '/content')
+     WHERE item ? 'file' OR item #> '{remoteItem,file}' IS NOT NULL;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_content_request(jsonb, jsonb, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_content_request(jsonb, jsonb, text, boolean) TO orla_service;
@@ -130,9 +143,11 @@ COMMENT ON FUNCTION orla.onedrive_content_request(jsonb, jsonb, text, boolean) I
 -- A drive is listed as the folder that its root is.
 CREATE FUNCTION orla.onedrive_rows(facts jsonb, answer jsonb, folder text)
     RETURNS SETOF orla.file_row
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT CASE WHEN i."remoteItem" IS NULL AND strpos(coalesce(onedrive_rows.folder, ''), '/') = 0 THEN o.id ELSE orla.onedrive_id(e.entry, onedrive_rows.folder) END,
            coalesce(i.name, o.name),
            CASE WHEN o.folder IS NULL THEN coalesce(o.file ->> 'mimeType', orla.media_type_of(coalesce(i.name, o.name))) END,
@@ -151,7 +166,8 @@ AS $$
     UNION ALL
     SELECT (d ->> 'id') || '/root', coalesce(d ->> 'name', d ->> 'id'), NULL, true, NULL, orla.to_time(d ->> 'lastModifiedDateTime'), NULL, d ->> 'webUrl', NULL
       FROM orla.entries_of(answer - 'item', 'value') AS d
-     WHERE d ->> 'id' IS NOT NULL AND d ? 'driveType'
+     WHERE d ->> 'id' IS NOT NULL AND d ? 'driveType';
+END
 $$;
 REVOKE ALL ON FUNCTION orla.onedrive_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.onedrive_rows(jsonb, jsonb, text) TO orla_service;

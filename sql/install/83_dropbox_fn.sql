@@ -16,12 +16,14 @@ COMMENT ON FUNCTION orla.dropbox_check_id(text) IS
 -- Members of a team see its folders only if the call names the team's root.
 CREATE FUNCTION orla.dropbox_root(facts jsonb)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN facts #>> '{metadata,root_namespace_id}' ~ '^[0-9]{1,20}$'
+BEGIN
+    RETURN CASE WHEN facts #>> '{metadata,root_namespace_id}' ~ '^[0-9]{1,20}$'
                 THEN jsonb_build_object('dropbox-api-path-root', jsonb_build_object('.tag', 'root', 'root', facts #>> '{metadata,root_namespace_id}')::text)
-                ELSE '{}' END
+                ELSE '{}' END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_root(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_root(jsonb) TO orla_service;
@@ -44,13 +46,16 @@ COMMENT ON FUNCTION orla.dropbox_other_root(jsonb, jsonb) IS
 -- Headers are ASCII; what is not stands in them as in old JSON.
 CREATE FUNCTION orla.ascii_json(value jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT string_agg(CASE WHEN ascii(c) < 127 THEN c
                            WHEN ascii(c) < 65536 THEN E'\\u' || lpad(to_hex(ascii(c)), 4, '0')
                            ELSE E'\\u' || to_hex(55296 + (ascii(c) - 65536) / 1024) || E'\\u' || to_hex(56320 + (ascii(c) - 65536) % 1024) END, '' ORDER BY place)
-      FROM string_to_table(value::text, NULL) WITH ORDINALITY AS t (c, place)
+      FROM string_to_table(value::text, NULL) WITH ORDINALITY AS t (c, place));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.ascii_json(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.ascii_json(jsonb) TO orla_service;
@@ -59,11 +64,13 @@ COMMENT ON FUNCTION orla.ascii_json(jsonb) IS
 
 CREATE FUNCTION orla.dropbox_request(facts jsonb, path text, argument jsonb)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('method', 'POST', 'url', (facts ->> 'api_url') || path, 'body', argument::text,
-        'headers', jsonb_build_object('content-type', 'application/json') || orla.dropbox_root(facts))
+BEGIN
+    RETURN jsonb_build_object('method', 'POST', 'url', (facts ->> 'api_url') || path, 'body', argument::text,
+        'headers', jsonb_build_object('content-type', 'application/json') || orla.dropbox_root(facts));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) TO orla_service;
@@ -72,12 +79,14 @@ COMMENT ON FUNCTION orla.dropbox_request(jsonb, text, jsonb) IS
 
 CREATE FUNCTION orla.dropbox_list_request(facts jsonb, folder text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/list_folder/continue', jsonb_build_object('cursor', page_token))
+BEGIN
+    RETURN CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/list_folder/continue', jsonb_build_object('cursor', page_token))
                 ELSE orla.dropbox_request(facts, '/files/list_folder', jsonb_build_object(
-                         'path', CASE WHEN folder IS NULL OR folder = 'root' THEN '' ELSE orla.dropbox_check_id(folder) END, 'limit', page_size)) END
+                         'path', CASE WHEN folder IS NULL OR folder = 'root' THEN '' ELSE orla.dropbox_check_id(folder) END, 'limit', page_size)) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) TO orla_service;
@@ -86,13 +95,15 @@ COMMENT ON FUNCTION orla.dropbox_list_request(jsonb, text, text, text, int) IS
 
 CREATE FUNCTION orla.dropbox_search_request(facts jsonb, query text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/search/continue_v2', jsonb_build_object('cursor', page_token))
+BEGIN
+    RETURN CASE WHEN page_token IS NOT NULL THEN orla.dropbox_request(facts, '/files/search/continue_v2', jsonb_build_object('cursor', page_token))
                 ELSE orla.dropbox_request(facts, '/files/search_v2', jsonb_build_object('query', query, 'options', jsonb_strip_nulls(jsonb_build_object(
                          'max_results', page_size,
-                         'file_categories', CASE WHEN file_type IS NOT NULL THEN jsonb_build_array(jsonb_build_object('.tag', file_type)) END)))) END
+                         'file_categories', CASE WHEN file_type IS NOT NULL THEN jsonb_build_array(jsonb_build_object('.tag', file_type)) END)))) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) TO orla_service;
@@ -101,10 +112,12 @@ COMMENT ON FUNCTION orla.dropbox_search_request(jsonb, text, text, text, int) IS
 
 CREATE FUNCTION orla.dropbox_item_request(facts jsonb, file_id text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.dropbox_request(facts, '/files/get_metadata', jsonb_build_object('path', orla.dropbox_check_id(file_id)))
+BEGIN
+    RETURN orla.dropbox_request(facts, '/files/get_metadata', jsonb_build_object('path', orla.dropbox_check_id(file_id)));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_item_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_item_request(jsonb, text) TO orla_service;
@@ -127,9 +140,11 @@ COMMENT ON FUNCTION orla.dropbox_id(jsonb, text) IS
 -- are exported.  The argument goes into a header.
 CREATE FUNCTION orla.dropbox_content_request(facts jsonb, item jsonb, file_id text, as_text boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT CASE
         WHEN item -> 'is_downloadable' IS DISTINCT FROM 'false' THEN
             jsonb_build_object('method', 'POST', 'url', (facts ->> 'content_url') || '/files/download',
@@ -146,7 +161,8 @@ AS $$
                 AS f (format, media_type, extension, is_text)
            WHERE f.format = item #>> '{export_info,export_as}' OR item #> '{export_info,export_options}' ? f.format
            ORDER BY f.is_text = as_text DESC, f.format = item #>> '{export_info,export_as}' DESC LIMIT 1) AS e ON true
-     WHERE item ->> '.tag' = 'file'
+     WHERE item ->> '.tag' = 'file');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, text, boolean) TO orla_service;
@@ -157,9 +173,11 @@ COMMENT ON FUNCTION orla.dropbox_content_request(jsonb, jsonb, text, boolean) IS
 -- path.
 CREATE FUNCTION orla.dropbox_rows(facts jsonb, answer jsonb, folder text)
     RETURNS SETOF orla.file_row
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT i.id, i.name, CASE WHEN i.".tag" = 'file' THEN orla.media_type_of(i.name) END, i.".tag" = 'folder',
            orla.to_bigint(i.size), orla.to_time(i.server_modified),
            CASE WHEN folder LIKE 'id:%' AND NOT answer ? 'item' THEN folder
@@ -172,7 +190,8 @@ AS $$
             SELECT m #> '{metadata,metadata}' FROM orla.entries_of(answer - 'item', 'matches') AS m) AS e (entry)
      CROSS JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(e.entry) = 'object' THEN e.entry ELSE '{}' END)
                         AS i (".tag" text, id text, name text, size text, server_modified text, path_lower text, path_display text, content_hash text)
-     WHERE i.".tag" IN ('file', 'folder') AND i.id IS NOT NULL
+     WHERE i.".tag" IN ('file', 'folder') AND i.id IS NOT NULL;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) TO orla_service;
@@ -181,10 +200,12 @@ COMMENT ON FUNCTION orla.dropbox_rows(jsonb, jsonb, text) IS
 
 CREATE FUNCTION orla.dropbox_next_page(facts jsonb, answer jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN answer -> 'has_more' = 'true' THEN nullif(answer ->> 'cursor', '') END
+BEGIN
+    RETURN CASE WHEN answer -> 'has_more' = 'true' THEN nullif(answer ->> 'cursor', '') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.dropbox_next_page(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.dropbox_next_page(jsonb, jsonb) TO orla_service;

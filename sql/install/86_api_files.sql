@@ -29,12 +29,15 @@ GRANT USAGE ON TYPE orla_api."*/*" TO orla_user, orla_gateway, orla_service;
 
 CREATE FUNCTION orla_api.files(provider text, folder_id text DEFAULT NULL, page_token text DEFAULT NULL, page_size int DEFAULT 100)
     RETURNS SETOF orla_api.file
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
+BEGIN
+    RETURN QUERY
+    SELECT files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
            (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size) AS l
+      FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size) AS l;
+END
 $$;
 ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.files(text, text, text, int) FROM PUBLIC;

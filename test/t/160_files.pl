@@ -233,8 +233,8 @@ for my $p (@all)
 	my $token = files($ada, $p, $many, size => 3)->[0]{next_page_token};
 	like(files($ada, $p, $many, page => $_, size => 3), qr/^ERROR:  22023: invalid page token\nDETAIL:  .*\nHINT:  Begin with the first page again\.$/, "$p: not a page token: $_")
 	  for 'nonsense', '~!!~', "' OR 1=1", 'x' x 8001, ($p eq 'onedrive' ? $token =~ s/skiptoken=\w+/skiptoken=AAAA/r : ());
-	is_deeply(names(files($ada, $p, 'no-such-folder' x 0 || ($p eq 'dropbox' ? 'id:nothing' : 'nothing'))) , $p eq 'google_drive' ? [] : names(files($ada, $p, $p eq 'dropbox' ? 'id:nothing' : 'nothing')), "$p: no such folder");
 }
+is_deeply(files($ada, 'google_drive', 'nothing'), [], 'google_drive: a folder that is not there has nothing in it');
 like(files($ada, 'onedrive', 'nothing'), qr/^ERROR:  PT404: no such file/, 'onedrive: no such folder');
 like(files($ada, 'dropbox', 'id:nothing'), qr/^ERROR:  PT404: no such file\nDETAIL:  Status 409, path\/not_found\. It is not there, or this connection may not read it\.$/, 'dropbox: no such folder');
 
@@ -249,7 +249,7 @@ control('knobs', 'dropbox', reset_continue => JSON::PP::false);
 	my $api = "$at->{onedrive}{main}{http}/v1.0";
 	my $foreign = $at->{onedrive}{foreign}{http};
 	requests('onedrive');
-	like(files($ada, 'onedrive', $many, page => $_), qr/^ERROR:  22023: invalid page token/, "onedrive: a page elsewhere: $_")
+	like(files($ada, 'onedrive', $many, page => $_), qr/^ERROR:  22023: invalid page token/, "onedrive: a page elsewhere: " . s/\s+/ /gr)
 	  for $token =~ s/^\Q$api\E/$foreign\/v1.0/r, "$api\@127.0.0.2/me/drive/root/children", "$api/me/messages", "$api/me", "$api/drives/../me/messages", "$api/drives/%2e%2E/me/messages",
 	  "$api/me/drive/root/children#x", "$api/me/drive/root/children?a\r\nX: y", "/me/drive/root/children";
 	control('knobs', 'onedrive', next_link => 'foreign');
@@ -354,7 +354,7 @@ for my $p (qw(google_drive onedrive))
 	is_deeply([ map { join ' ', $_->{host}, $_->{endpoint}, $_->{status}, $_->{authorization} // 'nobody' } requests('onedrive') ],
 		[ 'main metadata 200 bearer', 'main content 302 bearer', 'download download 200 nobody' ], 'onedrive: which gets no token');
 	control('knobs', 'onedrive', location => 'foreign');
-	like(download($ada, 'onedrive', $id), qr/^ERROR:  PT502: the provider leads to another server\nDETAIL:  Host 127\.0\.0\.2 is not on the list\.\nHINT:  .*hosts/, 'onedrive: a host that is not on the list');
+	like(download($ada, 'onedrive', $id), qr/^ERROR:  PT502: the provider leads to another server\nDETAIL:  Host 127\.0\.0\.2 is not on the list\.$/, 'onedrive: a host that is not on the list');
 	is(statuses('onedrive'), 'metadata:200 content:302', 'onedrive: has seen nothing');
 	for my $location ('', '/relative', 'file:///etc/passwd', 'http://127.0.0.1:1@127.0.0.2/', 'http://169.254.169.254/latest/')
 	{
@@ -485,8 +485,8 @@ for my $p (@all)
 	cmp_ok(time - $began, '>=', 0.99, "$p: is waited for");
 	fault($p, { endpoint => 'list', status => 200, retry_after => 0, body => $_ eq 'huge' ? 'huge' : $_, $_ eq 'huge' ? (bytes => 17 << 20, status => JSON::PP::null) : () }),
 	  like(files($ada, $p, $id), qr/^ERROR:  PT503: the provider does not answer\nDETAIL:  (?:An answer that makes no sense|Answer of host 127\.0\.0\.1 is too large)\./, "$p: an answer that is $_") for qw(html huge);
-	fault($p, { endpoint => 'list', body => 'latin1' });
-	unlike(files($ada, $p, $id), qr/^ERROR:  (?!PT503)/, "$p: an answer that is not UTF-8 is no fault of ours");
+	fault($p, { endpoint => 'list', body => 'latin1', times => 1 });
+	is_deeply(names(files($ada, $p, $id)), \@seven, "$p: so is one that is not UTF-8, and asked for again");
 	fault($p, { endpoint => 'list', status => 418, body => { error => 'odd' } });
 	like(files($ada, $p, $id), qr/^ERROR:  PT502: the provider refuses the request\nDETAIL:  Status 418\.$/, "$p: a refusal that nobody knows");
 	is(scalar(@r = requests($p)), 1, "$p: is not asked again");
@@ -610,8 +610,10 @@ like(files($ada, 'plain'), qr/^ERROR:  0A000: provider plain has no files/, 'a p
 $c->sql("DELETE FROM orla.providers WHERE name = 'dropbox';");
 like(files($ada, 'dropbox'), qr/^ERROR:  55000: provider dropbox is not configured\nHINT:  /, 'a provider that is not configured');
 configure('dropbox', 'dropbox');
-configure('dropbox', 'dropbox', api_url => 'http://localhost:1/2', hosts => [ '127.0.0.1', 'localhost' ]);
-like(files($ada, 'dropbox'), qr/^ERROR:  PT503: the provider does not answer\nDETAIL:  Could not connect to host localhost\./, 'a provider that is not there');
+$c->sql("UPDATE orla.providers SET overrides = overrides || '{\"hosts\": [\"drive.example\"]}' WHERE name = 'dropbox';");
+requests('dropbox');
+like(files($ada, 'dropbox'), qr/^ERROR:  PT502: the provider leads to another server\nDETAIL:  Host 127\.0\.0\.1 is not on the list\.$/, 'a provider whose host is not on its list');
+is(statuses('dropbox'), '', 'which has seen nothing');
 configure('dropbox', 'dropbox');
 
 # ---- size and speed ----------------------------------------------------------------------------------------------------------

@@ -29,13 +29,15 @@ my $hint = 'the counterparts did not start: npm ci in test/providers';
 sub new
 {
 	my ($class, $name, %with) = @_;
-	my $self = $class->SUPER::new($name, 'shared_preload_libraries=' . ($with{preload} // 'orla'), 'orla.databases=app',
-		'orla.allow_loopback_http=on', 'max_connections=150', @{ $with{server} // [] });
-	$self->{options} = [ 'shared_preload_libraries=' . ($with{preload} // 'orla'), 'orla.databases=app', 'orla.allow_loopback_http=on',
-		'max_connections=150', @{ $with{server} // [] } ];
+	my @options = ('shared_preload_libraries=' . ($with{preload} // 'orla'), 'orla.allow_loopback_http=on', 'max_connections=150', @{ $with{server} // [] });
+	my $self = $class->SUPER::new($name, @options);
+	$self->{options} = \@options;
 	$self->start_providers($with{tls}, @{ $with{only} // [] });
 	$self->sql("CREATE DATABASE app; ALTER DATABASE app SET orla.password_memory = 7168; ALTER DATABASE app SET orla.sign_in_floor = 0;
 	    ALTER DATABASE app SET orla.public_url = 'https://app.example';", database => 'postgres');
+	# not on the command line, which nothing could change
+	$self->sql("ALTER SYSTEM SET orla.databases = 'app';", database => 'postgres');
+	$self->sql('SELECT pg_reload_conf();', database => 'postgres');
 	$self->sql('SET client_min_messages = warning; CREATE EXTENSION orla CASCADE;');
 	$self->{control_session} = $self->session;
 	$self->wait_for_worker;
