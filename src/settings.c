@@ -114,15 +114,23 @@ int			orla_refresh_margin = 300;
 /* The largest file that is fetched from a provider, in kB. */
 int			orla_max_download = 100 * 1024;
 
+<<<<<<< HEAD
 /* Jobs that a worker has under way at the same time, of all and of one tenant. */
 int			orla_max_jobs = 8;
 int			orla_max_jobs_per_tenant = 2;
 
 /* Jobs that a tenant may have waiting and under way. */
 int			orla_max_queued_jobs = 100;
+=======
+/* What the brand material of a tenant may take in all, in kB. */
+int			orla_max_material = 500 * 1024;
+>>>>>>> g-material
 
 /* Requests to providers and mail servers that a worker makes at the same time. */
 int			orla_max_requests_in_flight = 64;
+
+/* The largest file that is uploaded, in kB. */
+int			orla_max_upload = 20 * 1024;
 
 /* Argon2id memory cost in kB; OWASP's floor for one pass is 46 MiB. */
 int			orla_password_memory = 47104;
@@ -332,6 +340,17 @@ define_extract_settings(void)
 }
 
 static void
+define_material_settings(void)
+{
+	define_int("orla.max_material",
+			   "What the brand material of a tenant may take.",
+			   &orla_max_material, 500 * 1024, 1, 1024 * 1024 * 1024, GUC_UNIT_KB);
+	define_int("orla.max_upload",
+			   "The largest file that is uploaded.",
+			   &orla_max_upload, 20 * 1024, 1, 512 * 1024, GUC_UNIT_KB);
+}
+
+static void
 define_sign_in_settings(void)
 {
 	define_string("orla.client_address_header",
@@ -391,6 +410,7 @@ orla_settings_init(void)
 	define_worker_settings();
 	define_network_settings();
 	define_extract_settings();
+	define_material_settings();
 	DefineCustomBoolVariable("orla.allow_drop",
 							 "Lets DROP EXTENSION destroy accounts and content.",
 							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,

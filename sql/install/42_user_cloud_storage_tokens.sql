@@ -74,7 +74,7 @@ REVOKE ALL ON TABLE orla.user_cloud_storage_tokens FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.user_cloud_storage_tokens TO orla_service;
 -- What orla_api.connections shows; never a token, sealed or not.
 GRANT SELECT (provider, provider_email, token_expires_at, scopes, status,
-              last_error, is_active, connected_at)
+              last_error, is_active, connected_at, selected_folders)
     ON TABLE orla.user_cloud_storage_tokens TO orla_user, orla_gateway;
 
 SELECT pg_extension_config_dump('orla.user_cloud_storage_tokens', '');

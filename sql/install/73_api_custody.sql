@@ -3,7 +3,7 @@
 
 CREATE VIEW orla_api.connections WITH (security_invoker = true) AS
     SELECT provider, is_active AND status NOT IN ('needs_reconnect', 'disconnected') AS connected, provider_email,
-           connected_at, token_expires_at, status, scopes, last_error
+           connected_at, token_expires_at, status, scopes, last_error, selected_folders
       FROM orla.user_cloud_storage_tokens;
 ALTER VIEW orla_api.connections OWNER TO orla_service;
 COMMENT ON VIEW orla_api.connections IS 'Your connections to cloud storage.';
@@ -14,6 +14,7 @@ COMMENT ON COLUMN orla_api.connections.token_expires_at IS 'When the access toke
 COMMENT ON COLUMN orla_api.connections.status IS 'connected, retrying (the provider does not answer), needs_operator, needs_reconnect or disconnected.';
 COMMENT ON COLUMN orla_api.connections.scopes IS 'What the provider granted.';
 COMMENT ON COLUMN orla_api.connections.last_error IS 'What went wrong last, if anything.';
+COMMENT ON COLUMN orla_api.connections.selected_folders IS 'The folders that pages show, [{id, name}]; empty for all.';
 REVOKE ALL ON TABLE orla_api.connections FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.connections TO orla_user, orla_gateway, orla_service;
 

@@ -525,6 +525,7 @@ BEGIN
            previous_refresh_token = NULL, token_expires_at = excluded.token_expires_at, scopes = excluded.scopes,
            metadata = excluded.metadata, status = 'connected', is_active = true, last_error = excluded.last_error,
            connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
+           selected_folders = CASE WHEN t.provider_user_id = excluded.provider_user_id THEN t.selected_folders ELSE '[]' END,
            last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
            next_request_at = excluded.next_request_at, not_before = NULL, claimed_at = NULL, failures = 0
     RETURNING * INTO c;

@@ -42,13 +42,20 @@ CREATE FUNCTION orla.store_asset(filename text, category text, media_type text, 
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    t     record := orla.extract_text(content, media_type);
+    bytes bigint := coalesce(octet_length(content), 0);
+    t     record;
     asset uuid;
 BEGIN
+    PERFORM orla.require_room(bytes);       -- before it is read, and after, since that takes its time
+    t := orla.extract_text(content, media_type);
+    PERFORM orla.claim_room(bytes);
     INSERT INTO orla.brand_voice_assets AS a (filename, category, file_type, file_path, content_preview, file_size_bytes, metadata, content)
     VALUES (left(regexp_replace(filename, '[[:cntrl:]]', ' ', 'g'), 300), category, media_type, whence, left(t.full_text, 1000),
             octet_length(content),
-            jsonb_strip_nulls(facts || jsonb_build_object('full_text', t.full_text, 'text_outcome', t.outcome, 'found_type', t.found_type)),
+            jsonb_strip_nulls(facts || jsonb_build_object('full_text', t.full_text, 'text_outcome', t.outcome,
+                                                          'found_type', coalesce(t.found_type, orla.image_type(content))))
+            || CASE WHEN category = 'guidelines' AND t.full_text IS NOT NULL
+                    THEN jsonb_build_object('colors', orla.colors_in(t.full_text), 'fonts', orla.fonts_in(t.full_text)) ELSE '{}' END,
             content)
     RETURNING a.id INTO asset;
     RETURN asset;
@@ -57,7 +64,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.store_asset(text, text, text, text, bytea, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.store_asset(text, text, text, text, bytea, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.store_asset(text, text, text, text, bytea, jsonb) IS
-    'Stores a file with the text that is found in it, as the proven tenant.';
+    'Stores a file with the text that is found in it, and what guidelines say of colours and fonts, as the proven tenant. Errors: PT507.';
 
 CREATE FUNCTION orla.import_file(provider text, file_id text, category text)
     RETURNS uuid
@@ -68,6 +75,7 @@ DECLARE
     f record;
 BEGIN
     PERFORM orla.check_category(category);
+    PERFORM orla.require_room(1);           -- before anything is fetched
     SELECT (x.file).*, x.content INTO f FROM orla.fetch_file(provider, file_id, true) AS x;
     RETURN orla.store_asset(f.name, category, f.mime_type, provider || ':' || f.id, f.content,
                             jsonb_build_object('provider', provider, 'file_id', f.id, 'hash', f.hash, 'modified_at', f.modified_at, 'web_url', f.web_url));

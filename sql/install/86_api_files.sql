@@ -101,4 +101,4 @@ ALTER FUNCTION orla_api.import_file(text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.import_file(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.import_file(text, text, text) IS
-    'Brings a file of your connection into your brand material, with the text that is found in it. Errors: as of download_file(), 22023 for an unknown category.';
+    'Brings a file of your connection into your brand material, with the text that is found in it. Errors: as of download_file(), 22023 for an unknown category, PT507 where you have no room for it.';
