@@ -26,8 +26,8 @@ function run(program, args) {
   if (status !== 0) throw new Error(`${program} ${args[0]}: ${error?.message ?? stderr}`);
 }
 
-/** { host, port, user, stop() } of a fresh cluster in a scratch folder. */
-function startCluster() {
+/** { host, port, user, stop() } of a fresh cluster in a scratch folder; options are the server's. */
+function startCluster(options = '') {
   const dir = mkdtempSync(join(tmpdir(), 'orla-http-'));
   if (asRoot) execFileSync('chown', [OS_USER, dir]);
   const data = join(dir, 'data');
@@ -39,7 +39,7 @@ function startCluster() {
   };
   try {
     run(join(bin, 'pg_ctl'), ['start', '-D', data, '-w', '-l', join(dir, 'log'), '-o',
-      `-c listen_addresses= -c unix_socket_directories=${dir} -c fsync=off -c max_worker_processes=32`]);
+      `-c listen_addresses= -c unix_socket_directories=${dir} -c fsync=off -c max_worker_processes=32 ${options}`]);
   } catch (error) {
     stop();
     throw error;
@@ -74,10 +74,11 @@ async function leftAlone(client, database) {
  *
  * `admin` is a superuser's connection, `loginUri` what an HTTP layer gets: a
  * login that was allowed in by orla.allow_http_login() and nothing else.
+ * `options` are for a cluster of its own.
  */
-export async function startDatabase({ settings = {}, harden = true, alone = false } = {}) {
+export async function startDatabase({ settings = {}, harden = true, alone = false, options } = {}) {
   const own = alone || process.env.PGHOST === undefined;
-  const cluster = own ? startCluster()
+  const cluster = own ? startCluster(options)
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
   const name = `orla_http_${randomBytes(6).toString('hex')}`;
