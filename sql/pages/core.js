@@ -380,11 +380,13 @@ export function makeDialog(title, { wide = false } = {}, body = [], buttons = []
     const id = `dialog-${++count}`;
     const space = el('div', { class: 'form-notice', 'aria-live': 'assertive' });
     const form = el('form', { method: 'post', novalidate: true },
-        el('div', { class: 'dialog-head' }, el('h2', { id }, title),
+        el('div', { class: 'dialog-head' }, el('h2', { id, tabindex: '-1' }, title),
             el('button', { type: 'button', class: 'button quiet little icon', 'aria-label': 'Close', click: () => dialog.close() }, icon('close'))),
         el('div', { class: 'dialog-body', tabindex: '-1' }, space, body),
         el('div', { class: 'dialog-foot' }, buttons));
     const dialog = el('dialog', { class: wide ? 'wide' : '', 'aria-labelledby': id }, form);
+    // Where nothing asks for the focus, the title has it: it says what this is.
+    if (!dialog.querySelector('[autofocus]')) dialog.querySelector('h2').autofocus = true;
     dialog.addEventListener('close', () => dialog.remove());
     document.body.append(dialog);
     return { dialog, form };
@@ -462,7 +464,7 @@ function signInAgain() {
         const { dialog, form } = makeDialog('Sign in again', {}, [
             el('p', {}, 'Your session is over. What you typed on this page is still here.'),
             el('p', { class: 'soft' }, state.user.email),
-            passwordField('Password', 'password', { autocomplete: 'current-password' }),
+            passwordField('Password', 'password', { autocomplete: 'current-password', autofocus: true }),
         ], [
             el('button', { type: 'button', class: 'button', click: toSignIn }, 'Leave this page'),
             el('button', { class: 'button primary' }, 'Sign in'),
