@@ -270,7 +270,7 @@ export function toast(text) {
 export const waiting = () => el('div', { class: 'wait', 'aria-hidden': 'true' }, el('span'), el('span'), el('span'));
 
 export function empty(sign, title, text, ...actions) {
-    return el('div', { class: 'empty' }, icon(sign), el('h3', {}, title), el('p', {}, text),
+    return el('div', { class: 'empty' }, icon(sign), el('p', { class: 'title' }, title), el('p', {}, text),
         actions.length > 0 ? el('div', { class: 'actions' }, actions) : null);
 }
 
@@ -495,6 +495,11 @@ export const initials = (name) => String(name).trim().split(/\s+/).slice(0, 2).m
 
 /** Begins a page of somebody signed in: who it is, and then work(user). */
 export async function start(work) {
+    await begin(work);
+    root.dataset.ready = 'yes';
+}
+
+async function begin(work) {
     const side = find('side');
     const menu = find('menu');
     menu.addEventListener('click', () => menu.setAttribute('aria-expanded', String(side.classList.toggle('open'))));

@@ -109,3 +109,4 @@ const PAGES = {
 passwordFields();
 const form = find('form');
 await PAGES[document.body.dataset.page](form);
+document.documentElement.dataset.ready = 'yes';

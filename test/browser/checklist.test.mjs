@@ -271,6 +271,7 @@ describe('the library', () => {
   test('loses nothing where two tabs edit the same text', async () => {
     const other = await ada.tab();
     for (const page of [ada.page, other]) {
+      await page.bringToFront();
       await ada.open('library', page);
       await page.getByRole('button', { name: 'First flush' }).click();
     }
@@ -278,6 +279,7 @@ describe('the library', () => {
     await other.getByRole('button', { name: 'Save' }).click();
     await other.getByText('Saved.').waitFor();
 
+    await ada.page.bringToFront();
     await ada.page.getByRole('textbox', { name: 'Text', exact: true }).fill('From this tab.');
     await ada.page.getByRole('button', { name: 'Save' }).click();
     await ada.page.getByText('This was changed somewhere else').waitFor();
@@ -289,6 +291,7 @@ describe('the library', () => {
     await ada.page.getByText('Saved.').waitFor();
     assert.equal(await text(), 'From this tab.', 'until somebody chose');
 
+    await other.bringToFront();
     await other.getByRole('button', { name: 'First flush' }).click();
     await other.getByRole('textbox', { name: 'Text', exact: true }).fill('Late.');
     await other.getByRole('button', { name: 'Save' }).click();

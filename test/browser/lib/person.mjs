@@ -35,9 +35,9 @@ export class Person {
 
   /** Opens a page of ours, and waits until it has what it shows. */
   async open(name, page = this.page) {
+    await page.goto('about:blank');
     await page.goto(`${this.world.url}/${name}`);
-    await page.locator('[aria-busy]').first().waitFor({ state: 'detached' });
-    await page.waitForLoadState('networkidle');
+    await page.locator('html[data-ready]').waitFor({ state: 'attached' });
   }
 
   async register(page = this.page) {
