@@ -279,7 +279,7 @@ BEGIN
     PERFORM orla.require_own_page();
     PERFORM orla.end_session_in_cookies();
     PERFORM orla.no_session_in_cookies();
-    RETURN jsonb_build_object('message', 'You are signed out.');
+    RETURN orla.answer_message('You are signed out.') -> 'answer';
 END
 $$;
 ALTER FUNCTION orla_api.sign_out() OWNER TO orla_service;
