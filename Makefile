@@ -19,7 +19,7 @@ PARTS      = $(sort $(wildcard sql/install/*.sql))
 LAST_PARTS = $(filter sql/install/89_% sql/install/9%,$(PARTS))
 PAGES      = $(wildcard sql/pages/*)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql) share/orla_extract.py
 
 # The tests: sql/NAME.sql is compared with expected/NAME.out.
 REGRESS        = $(basename $(notdir $(sort $(wildcard sql/*.sql))))
@@ -50,7 +50,7 @@ endif
 
 .PHONY: $(OWN_GOALS)
 demo:
-	@test/bootstrap build
+	@test/bootstrap demo
 	@test/demo
 demo-stop:
 	@test/demo stop

@@ -40,7 +40,8 @@ function settingsOf({ headers }, { document, operationName }) {
 
 // Errors of the caller's, by SQLSTATE; all others are the server's own affair.
 const STATUS = {
-  25006: 405, 28000: 403, 42501: 403, 23503: 409, 23505: 409, PT401: 401, PT403: 403, PT429: 429, PT503: 503,
+  25006: 405, 28000: 403, 42501: 403, 23503: 409, 23505: 409,
+  PT401: 401, PT403: 403, PT404: 404, PT413: 413, PT429: 429, PT502: 502, PT503: 503,
 };
 
 function statusOf(cause, anonymous) {
@@ -60,7 +61,7 @@ function maskError(error) {
   if (path === undefined) return say(error.message.replace(/ got invalid value .*?; /s, ' got an invalid value; '), { status: 400 });
   const status = cause == null ? 500 : statusOf(cause, anonymous === true);
   const code = cause?.code === undefined ? {} : { code: cause.code };
-  if (status === 404) return say('there is no such row', { status });
+  if (status === 404 && code.code !== 'PT404') return say('there is no such row', { status });
   if (status !== 500) return say(cause.message, { ...code, status });
   console.error(`internal error at ${path.join('.')}: ${code.code ?? ''} ${(cause ?? error).message}`);
   return say('internal error', { ...code, status });
@@ -137,6 +138,8 @@ const tags = jsonPgSmartTags({
       'orla_api.content_calendar': keyed('(content_id) references orla_api.content_library (id)'),
       'orla_api.published_posts': keyed('(content_id) references orla_api.content_library (id)'),
     },
+    // PostgREST's name for bytes of any media type is none in GraphQL.
+    type: { 'orla_api.*/*': { tags: { name: 'AnyBytes' } } },
   },
 });
 

@@ -184,14 +184,15 @@ is_decisive(const OrlaHttpTransfer *transfer, int code)
  * A line of a mail server's reply.  Only its codes are kept, such as "550
  * 5.1.1": a server may repeat what it was sent.  After the reply that decides,
  * nothing more is to be read: the library says QUIT and would wait for an
- * answer, and everybody with it.
+ * answer, and everybody with it.  Where that answer comes all the same, it does
+ * not count.
  */
 static void
 take_reply(OrlaHttpTransfer *transfer, const char *line, size_t len)
 {
 	size_t		i;
 
-	if (len < 4 || line[0] < '2' || line[0] > '5' || !isdigit((unsigned char) line[1]) ||
+	if (transfer->decided || len < 4 || line[0] < '2' || line[0] > '5' || !isdigit((unsigned char) line[1]) ||
 		!isdigit((unsigned char) line[2]) || line[3] == '-')
 		return;
 	for (i = 0; i < len && i < sizeof(transfer->reply) - 1; i++)
@@ -207,7 +208,8 @@ take_reply(OrlaHttpTransfer *transfer, const char *line, size_t len)
 	transfer->reply_code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 	if (transfer->reply_code == 235)
 		transfer->signed_in = true;
-	if (is_decisive(transfer, transfer->reply_code))
+	transfer->decided = is_decisive(transfer, transfer->reply_code);
+	if (transfer->decided)
 		(void) shutdown(transfer->socket, SHUT_RD);
 }
 

@@ -57,6 +57,7 @@ typedef struct OrlaHttpTransfer
 	bool		body_read;		/* mail: all of it */
 	bool		starttls;		/* mail: to be asked for */
 	bool		signed_in;		/* mail: or without a user */
+	bool		decided;		/* of mail: the reply has come that counts */
 	int			replies;		/* mail: so far */
 	int			reply_code;		/* mail: of the last */
 	char		reply[16];		/* mail: with the enhanced one */

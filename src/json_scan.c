@@ -6,13 +6,6 @@
 
 #include <string.h>
 
-bool
-orla_text_equals(OrlaText text, const char *expected)
-{
-	return text.data != NULL && text.len == strlen(expected) &&
-		memcmp(text.data, expected, text.len) == 0;
-}
-
 static size_t
 left(const OrlaJson *json)
 {
@@ -138,6 +131,15 @@ utf8_len(const unsigned char *s, size_t n)
 	return len;
 }
 
+/* Stands for itself in a string, as most of them do. */
+static bool
+is_plain(char c)
+{
+	unsigned char octet = c;
+
+	return octet >= 0x20 && octet < 0x80 && c != '"' && c != '\\';
+}
+
 /* *text is what is between the quotes, with its escapes, if there are any. */
 static bool
 scan_string(OrlaJson *json, OrlaText *text, bool *escaped)
@@ -146,8 +148,12 @@ scan_string(OrlaJson *json, OrlaText *text, bool *escaped)
 	if (!orla_json_take(json, '"'))
 		return false;
 	text->data = json->at;
-	while (json->at < json->end && *json->at != '"')
+	for (;;)
 	{
+		while (json->at < json->end && is_plain(*json->at))
+			json->at++;
+		if (json->at == json->end || *json->at == '"')
+			break;
 		if (*json->at == '\\')
 		{
 			*escaped = true;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Members that the object may have, and depth of a value inside of it. */
 #define ORLA_JSON_MEMBERS_MAX	32
@@ -63,6 +64,12 @@ extern bool orla_json_skip(OrlaJson *json);
 /* White space, then c: for arrays whose elements are read one by one. */
 extern bool orla_json_take(OrlaJson *json, char c);
 
-extern bool orla_text_equals(OrlaText text, const char *expected);
+/* Here, so that the length of a constant is known when it is compiled. */
+static inline bool
+orla_text_equals(OrlaText text, const char *expected)
+{
+	return text.data != NULL && text.len == strlen(expected) &&
+		memcmp(text.data, expected, text.len) == 0;
+}
 
 #endif							/* ORLA_JSON_SCAN_H */

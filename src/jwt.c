@@ -50,8 +50,8 @@ typedef struct CacheEntry
 {
 	uint8		digest[ORLA_SHA256_LEN];
 	uint64		last_seen;		/* 0: empty */
-	MemoryContext memory;		/* holds json, deleted with the entry */
 	char	   *json;			/* the payload; claims points into it */
+	Jsonb	   *jsonb;			/* the same, once somebody asked for it */
 	OrlaClaims	claims;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
@@ -64,8 +64,10 @@ static uint64 cache_generation = 0; /* of the keyring it was filled under */
 static void
 drop_entry(CacheEntry *entry)
 {
-	if (entry->memory != NULL)
-		MemoryContextDelete(entry->memory);
+	if (entry->json != NULL)
+		pfree(entry->json);
+	if (entry->jsonb != NULL)
+		pfree(entry->jsonb);
 	memset(entry, 0, sizeof(*entry));
 }
 
@@ -85,7 +87,8 @@ find_entry(const uint8 *digest)
 
 	for (i = 0; i < CACHE_SIZE; i++)
 	{
-		if (cache[i].last_seen != 0 &&
+		/* the first octet tells most of them apart without a call */
+		if (cache[i].last_seen != 0 && cache[i].digest[0] == digest[0] &&
 			memcmp(cache[i].digest, digest, ORLA_SHA256_LEN) == 0)
 		{
 			cache[i].last_seen = ++cache_clock;
@@ -165,7 +168,7 @@ static const char *
 verify_signature(const char *token, size_t len, const OrlaKeyring *ring,
 				 char *scratch, OrlaJwt *jwt)
 {
-	OrlaJwtError error = orla_jwt_split(token, len, scratch, ORLA_JWT_MAX, jwt);
+	OrlaJwtError error = orla_jwt_split(token, len, scratch, len, jwt);
 	const OrlaKey *key;
 
 	if (error != ORLA_JWT_OK)
@@ -191,9 +194,7 @@ remember(const uint8 *digest, const OrlaJwt *jwt, CacheEntry **remembered)
 	const char *problem;
 
 	memset(&fresh, 0, sizeof(fresh));
-	fresh.memory = AllocSetContextCreate(TopMemoryContext, "orla token",
-										 ALLOCSET_SMALL_SIZES);
-	fresh.json = MemoryContextAlloc(fresh.memory, jwt->payload_len + 1);
+	fresh.json = MemoryContextAlloc(TopMemoryContext, jwt->payload_len + 1);
 	memcpy(fresh.json, jwt->payload, jwt->payload_len);
 	fresh.json[jwt->payload_len] = '\0';
 
@@ -202,7 +203,7 @@ remember(const uint8 *digest, const OrlaJwt *jwt, CacheEntry **remembered)
 		: claims_problem(&fresh.claims, &fresh.user_id, &fresh.session_id);
 	if (problem != NULL)
 	{
-		MemoryContextDelete(fresh.memory);
+		pfree(fresh.json);
 		return problem;
 	}
 
@@ -215,8 +216,12 @@ remember(const uint8 *digest, const OrlaJwt *jwt, CacheEntry **remembered)
 	return NULL;
 }
 
-const char *
-orla_jwt_identify(const char *token, size_t len, OrlaIdentity *identity)
+/*
+ * Finds or makes the entry of a token that is good now; the entry is good
+ * until the next call.
+ */
+static const char *
+identify(const char *token, size_t len, CacheEntry **found)
 {
 	uint8		digest[ORLA_SHA256_LEN];
 	char		keyring_id[ORLA_KEYRING_ID_LEN + 1];
@@ -242,7 +247,7 @@ orla_jwt_identify(const char *token, size_t len, OrlaIdentity *identity)
 	entry = find_entry(digest);
 	if (entry == NULL)
 	{
-		char	   *scratch = palloc(ORLA_JWT_MAX);
+		char	   *scratch = palloc(len + 1);
 		OrlaJwt		jwt;
 
 		problem = verify_signature(token, len, ring, scratch, &jwt);
@@ -253,7 +258,16 @@ orla_jwt_identify(const char *token, size_t len, OrlaIdentity *identity)
 			return problem;
 	}
 
-	problem = moment_problem(&entry->claims, instance);
+	*found = entry;
+	return moment_problem(&entry->claims, instance);
+}
+
+const char *
+orla_jwt_identify(const char *token, size_t len, OrlaIdentity *identity)
+{
+	CacheEntry *entry;
+	const char *problem = identify(token, len, &entry);
+
 	if (problem != NULL)
 		return problem;
 	identity->user_id = entry->user_id;
@@ -311,20 +325,39 @@ orla_sign_jwt(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(token, end - token));
 }
 
+/* A copy of the claims, which are parsed once for as long as they are kept. */
+static Jsonb *
+claims_as_jsonb(CacheEntry *entry)
+{
+	Jsonb	   *copy;
+
+	if (entry->jsonb == NULL)
+	{
+		Datum		parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->json));
+		Size		size = VARSIZE(DatumGetPointer(parsed));
+
+		entry->jsonb = MemoryContextAlloc(TopMemoryContext, size);
+		memcpy(entry->jsonb, DatumGetPointer(parsed), size);
+		return DatumGetJsonbP(parsed);
+	}
+	copy = palloc(VARSIZE(entry->jsonb));
+	memcpy(copy, entry->jsonb, VARSIZE(entry->jsonb));
+	return copy;
+}
+
 /* orla.verify_jwt(token text) → jsonb, or error PT401 */
 Datum
 orla_verify_jwt(PG_FUNCTION_ARGS)
 {
 	text	   *token = PG_GETARG_TEXT_PP(0);
-	OrlaIdentity identity;
-	const char *problem = orla_jwt_identify(VARDATA_ANY(token),
-											VARSIZE_ANY_EXHDR(token), &identity);
+	CacheEntry *entry;
+	const char *problem = identify(VARDATA_ANY(token),
+								   VARSIZE_ANY_EXHDR(token), &entry);
 
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_ORLA_UNAUTHORIZED),
 				 errmsg("access token refused"),
 				 errdetail_internal("%s", problem)));
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,
-										CStringGetDatum(identity.claims)));
+	PG_RETURN_JSONB_P(claims_as_jsonb(entry));
 }

@@ -44,6 +44,7 @@ typedef struct Loaded
 	MemoryContextCallback wipe;
 	OrlaKeyring ring;
 	char	   *source;			/* path, or the command */
+	char	   *setting;		/* of a file: orla.keyring_file then */
 	bool		is_command;
 	OrlaFileStamp stamp;		/* of a file */
 	TimestampTz reload_time;	/* of a command: the configuration then */
@@ -206,6 +207,22 @@ load_from_command(void)
 	put_in_place(fresh);
 }
 
+/*
+ * Most calls end here.  The name is taken as it is set, that is from the data
+ * directory, where the server's processes are.  Should one have gone elsewhere,
+ * it finds another file or none, and the whole path is looked at.
+ */
+static bool
+file_is_unchanged(void)
+{
+	OrlaFileStamp stamp;
+
+	return loaded != NULL && !loaded->is_command &&
+		strcmp(loaded->setting, orla_keyring_file) == 0 &&
+		orla_keyring_stamp(loaded->setting, &stamp) &&
+		memcmp(&loaded->stamp, &stamp, sizeof(stamp)) == 0;
+}
+
 /* False when there is no file. */
 static bool
 load_from_file(const char *path)
@@ -224,6 +241,7 @@ load_from_file(const char *path)
 	if (text == NULL)
 		return false;
 	fresh = make_loaded(path, false);
+	fresh->setting = MemoryContextStrdup(fresh->memory, orla_keyring_file);
 	fresh->stamp = stamp;
 	take_text(fresh, text, len);
 	put_in_place(fresh);
@@ -383,7 +401,7 @@ orla_keyring_open(const char *expected_id, bool create)
 {
 	if (orla_keyring_command[0] != '\0')
 		load_from_command();
-	else
+	else if (!file_is_unchanged())
 	{
 		char	   *path = orla_keyring_path();
 

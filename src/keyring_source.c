@@ -3,30 +3,27 @@
  *		Where the keyring's bytes come from and go to: a file or a command.
  *
  * Files are opened by the server's transient descriptors, which an error
- * closes.  The command runs in a process group of its own, so that it can be
- * ended with all that it has started.
+ * closes.  The command runs as any other does (command.c), with the server's
+ * environment and error output.
  */
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/timestamp.h"
 
+#include "command.h"
 #include "keyring_source.h"
 #include "keyring_text.h"
 #include "settings.h"
 
-/* How long the command may take, and how often interrupts are looked for. */
+/* How long the command may take. */
 #define COMMAND_TIMEOUT_MS	10000
-#define COMMAND_POLL_MS		50
 
 /* How long to wait for another process that changes the file. */
 #define LOCK_TIMEOUT_MS		5000
@@ -71,18 +68,24 @@ raise_file_error(const char *path, const char *what)
 }
 
 bool
-orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
+orla_keyring_stamp(const char *path, OrlaFileStamp *stamp)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0)
-	{
-		if (errno == ENOENT)
-			return false;
-		raise_file_error(path, "read");
-	}
+		return false;
 	fill_stamp(&st, stamp);
 	return true;
+}
+
+bool
+orla_keyring_stat(const char *path, OrlaFileStamp *stamp)
+{
+	if (orla_keyring_stamp(path, stamp))
+		return true;
+	if (errno != ENOENT)
+		raise_file_error(path, "read");
+	return false;
 }
 
 /* Rotating would replace the link and leave what it leads to as it is. */
@@ -163,23 +166,6 @@ orla_keyring_read_file(const char *path, size_t *len, OrlaFileStamp *stamp)
 	return text;
 }
 
-/*
- * In the child.  Its standard error stays the server log; it gets nothing to
- * read, and dies of a closed pipe, which the server ignores.
- */
-static void
-run_command(int output)
-{
-	int			nothing = open("/dev/null", O_RDONLY);
-
-	setpgid(0, 0);
-	signal(SIGPIPE, SIG_DFL);
-	dup2(nothing, STDIN_FILENO);
-	dup2(output, STDOUT_FILENO);
-	execl("/bin/sh", "sh", "-c", orla_keyring_command, (char *) NULL);
-	_exit(127);
-}
-
 static void
 raise_command_error(const char *detail)
 {
@@ -190,123 +176,49 @@ raise_command_error(const char *detail)
 			 errhint("It must print the keyring and end with status 0; its error output is in the server log.")));
 }
 
-/* A reason to wait no longer, NULL when there is none. */
+/* What is wrong with how the command ended, NULL when nothing is. */
 static const char *
-out_of_patience(TimestampTz give_up)
+command_problem(const OrlaCommandResult *result)
 {
-	if (GetCurrentTimestamp() > give_up)
-		return "It did not end in time.";
-	if (QueryCancelPending || ProcDiePending)
-		return "It was cancelled.";
-	return NULL;
-}
-
-/*
- * Reads until the command closes its output.  NULL when all went well; else
- * what went wrong.  Raises nothing, for the child must be waited for.
- */
-static const char *
-read_output(int fd, char *text, size_t *len, TimestampTz give_up)
-{
-	struct pollfd waiting = {fd, POLLIN, 0};
-
-	*len = 0;
-	for (;;)
+	switch (result->end)
 	{
-		const char *problem = out_of_patience(give_up);
-		ssize_t		got;
-
-		if (problem != NULL)
-			return problem;
-		if (poll(&waiting, 1, COMMAND_POLL_MS) <= 0)
-			continue;
-		got = read(fd, text + *len, ORLA_KEYRING_TEXT_MAX + 1 - *len);
-		if (got == 0)
-			return NULL;
-		if (got > 0)
-			*len += got;
-		else if (errno != EINTR && errno != EAGAIN)
-			return "Its output could not be read.";
-		if (*len > ORLA_KEYRING_TEXT_MAX)
+		case ORLA_COMMAND_TOO_LONG:
+			return "It did not end in time.";
+		case ORLA_COMMAND_TOO_MUCH:
 			return "It prints more than a keyring can be.";
+		case ORLA_COMMAND_UNREADABLE:
+			return "Its output could not be read.";
+		case ORLA_COMMAND_NOT_RUN:
+		case ORLA_COMMAND_ENDED:
+			break;
 	}
-}
-
-/* With all that it has started. */
-static void
-end_command(pid_t child)
-{
-	(void) kill(-child, SIGKILL);
-	(void) kill(child, SIGKILL);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* Likewise waits for its end, which need not come with its output's. */
-static const char *
-await_end(pid_t child, TimestampTz give_up)
-{
-	const char *problem = NULL;
-	int			status = 0;
-	pid_t		ended;
-
-	while ((ended = waitpid(child, &status, WNOHANG)) == 0 &&
-		   (problem = out_of_patience(give_up)) == NULL)
-		pg_usleep(1000L);
-	if (problem != NULL)
-		end_command(child);
-	else if (!(ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		problem = "Its exit status is not 0.";
-	return problem;
-}
-
-static pid_t
-start_command(int *output)
-{
-	int			ends[2];
-	pid_t		child = -1;
-
-	if (pipe2(ends, O_CLOEXEC) == 0)
-	{
-		child = fork();
-		if (child == 0)
-			run_command(ends[1]);
-		close(ends[1]);
-		*output = ends[0];
-		if (child < 0)
-			close(ends[0]);
-	}
-	if (child < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not run orla.keyring_command: %m")));
-	return child;
+	return result->status == 0 ? NULL : "Its exit status is not 0.";
 }
 
 char *
 orla_keyring_read_command(size_t *len)
 {
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  COMMAND_TIMEOUT_MS);
-	char	   *text = palloc(ORLA_KEYRING_TEXT_MAX + 2);
+	const char *const argv[] = {"/bin/sh", "-c", orla_keyring_command, NULL};
+	OrlaCommand command = {argv, ORLA_KEYRING_TEXT_MAX, COMMAND_TIMEOUT_MS, NULL, NULL, 0};
+	OrlaCommandResult result;
 	const char *problem;
-	int			output;
-	pid_t		child = start_command(&output);
 
-	problem = read_output(output, text, len, give_up);
-	close(output);
-	if (problem == NULL)
-		problem = await_end(child, give_up);
-	else
-		end_command(child);
+	orla_command_run(&command, &result);
+	if (result.end == ORLA_COMMAND_NOT_RUN)
+	{
+		errno = result.error;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not run orla.keyring_command: %m")));
+	}
+	problem = command_problem(&result);
 	if (problem != NULL)
 	{
-		explicit_bzero(text, *len);
-		CHECK_FOR_INTERRUPTS();
+		explicit_bzero(result.output, result.len);
 		raise_command_error(problem);
 	}
-	text[*len] = '\0';
-	return text;
+	*len = result.len;
+	return result.output;
 }
 
 static void

@@ -28,6 +28,9 @@ extern const char *orla_keyring_shown(const char *path);
 /* False when there is no such file; other errors are raised. */
 extern bool orla_keyring_stat(const char *path, OrlaFileStamp *stamp);
 
+/* Likewise, but every error is false. */
+extern bool orla_keyring_stamp(const char *path, OrlaFileStamp *stamp);
+
 /*
  * The bytes of the file, palloc'd, to be wiped by the caller; NULL when there
  * is no such file.  Raises when others than the server's user may read it, it

@@ -9,6 +9,7 @@
 #include "utils/guc.h"
 
 #include "analyst.h"
+#include "checks.h"
 #include "fence.h"
 #include "settings.h"
 #include "tenant.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 	orla_settings_init();
 	orla_tenant_init();
 	orla_analyst_init();
+	orla_checks_init();
 	orla_fence_init();
 	orla_aside_init();
 	if (process_shared_preload_libraries_in_progress)

@@ -7,6 +7,10 @@
  * sign-out counts from the next look-up on, also inside a transaction that
  * runs at REPEATABLE READ.  Row security does not apply at this level, and
  * no SQL runs, so nothing of the caller's search_path is involved.
+ *
+ * Where tables, indexes and columns are is remembered, since finding them by
+ * name costs as much as the look-up itself; the server tells when that may
+ * have changed (ALTER, DROP and CREATE EXTENSION).  Rows are not remembered.
  */
 #include "postgres.h"
 
@@ -14,22 +18,165 @@
 #include "access/htup_details.h"
 #include "access/skey.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "rows.h"
+#include "uuidtext.h"
 
-/* An open scan of one of orla's tables by its primary key. */
+#define COLUMNS_MAX 5
+
+/*
+ * A table of orla with its primary key, <table>_pkey.  The install script and
+ * this file must agree on the names.
+ */
+typedef struct Place
+{
+	const char *table;
+	const char *index;
+	const char *columns[COLUMNS_MAX];
+
+	bool		known;			/* is the rest right? */
+	Oid			table_oid;
+	Oid			index_oid;
+	AttrNumber	attnos[COLUMNS_MAX];
+} Place;
+
+enum
+{
+	INSTANCE, USERS, SESSIONS, TENANT_KEYS, TENANT_GRANTS, PLACES
+};
+
+static Place places[PLACES] = {
+	[INSTANCE] = {
+		.table = "instance", .index = "instance_pkey",
+		.columns = {"singleton", "id", "keyring_id"}
+	},
+	[USERS] = {
+		.table = "users", .index = "users_pkey",
+		.columns = {"id", "is_active"}
+	},
+	[SESSIONS] = {
+		.table = "sessions", .index = "sessions_pkey",
+		.columns = {"user_id", "id", "generation", "expires_at", "ended_at"}
+	},
+	[TENANT_KEYS] = {
+		.table = "tenant_keys", .index = "tenant_keys_pkey",
+		.columns = {"user_id", "wrapped_key", "key_id"}
+	},
+	[TENANT_GRANTS] = {
+		.table = "tenant_grants", .index = "tenant_grants_pkey",
+		.columns = {"analyst", "user_id"}
+	}
+};
+
+static bool watching = false;
+
+/* An open scan of one of the tables by its primary key. */
 typedef struct KeyScan
 {
+	const Place *place;
 	Relation	table;
 	SysScanDesc scan;
 } KeyScan;
+
+/* ---- places ------------------------------------------------------------- */
+
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	int			i;
+
+	for (i = 0; i < PLACES; i++)
+	{
+		if (!OidIsValid(relid) || places[i].table_oid == relid ||
+			places[i].index_oid == relid)
+			places[i].known = false;
+	}
+}
+
+/* A schema was made, dropped or renamed. */
+static void
+forget_all(Datum arg, int cache, uint32 hash)
+{
+	forget_relation((Datum) 0, InvalidOid);
+}
+
+static void
+watch(void)
+{
+	if (watching)
+		return;
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all, (Datum) 0);
+	watching = true;
+}
+
+/*
+ * False when the extension is not (or not completely) there.  What we hear of
+ * changes while we look takes known back, and is not overwritten.
+ */
+static bool
+find_place(Place *place)
+{
+	Oid			nsp;
+	int			i;
+
+	watch();
+	place->known = true;
+	nsp = get_namespace_oid("orla", true);
+	place->table_oid = OidIsValid(nsp)
+		? get_relname_relid(place->table, nsp) : InvalidOid;
+	place->index_oid = OidIsValid(nsp)
+		? get_relname_relid(place->index, nsp) : InvalidOid;
+	if (!OidIsValid(place->table_oid) || !OidIsValid(place->index_oid))
+	{
+		place->known = false;
+		return false;
+	}
+	for (i = 0; i < COLUMNS_MAX && place->columns[i] != NULL; i++)
+	{
+		place->attnos[i] = get_attnum(place->table_oid, place->columns[i]);
+		if (place->attnos[i] == InvalidAttrNumber)
+		{
+			place->known = false;
+			elog(ERROR, "column \"%s\" of table \"%s\" is missing",
+				 place->columns[i], place->table);
+		}
+	}
+	return true;
+}
+
+/* The table, open; NULL when it is not there. */
+static Relation
+open_place(Place *place)
+{
+	for (;;)
+	{
+		Relation	table;
+
+		if (!place->known && !find_place(place))
+			return NULL;
+		table = try_table_open(place->table_oid, AccessShareLock);
+		if (table != NULL && place->known)
+			return table;
+
+		/* It went, or changed, while we waited for the lock. */
+		if (table != NULL)
+			table_close(table, AccessShareLock);
+		place->known = false;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* ---- scans -------------------------------------------------------------- */
 
 static Datum
 uuid_datum(const pg_uuid_t *uuid)
@@ -38,27 +185,30 @@ uuid_datum(const pg_uuid_t *uuid)
 }
 
 /*
- * Starts a scan of orla.<table> over its index <table>_pkey.  False when the
- * extension is not (or not completely) there.
+ * Starts a scan by the first columns of a place, which are its key.  Keys name
+ * table columns: systable_beginscan() translates them to the index's.
  */
 static bool
-begin_scan(KeyScan *ks, const char *table, const char *index,
-		   ScanKey keys, int nkeys)
+begin_scan(KeyScan *ks, int which, RegProcedure equals,
+		   const Datum *values, int nvalues, Oid collation)
 {
-	Oid			nsp = get_namespace_oid("orla", true);
-	Oid			table_oid;
-	Oid			index_oid;
+	Place	   *place = &places[which];
+	ScanKeyData keys[2];
+	int			i;
 
-	if (!OidIsValid(nsp))
+	ks->place = place;
+	ks->table = open_place(place);
+	if (ks->table == NULL)
 		return false;
-	table_oid = get_relname_relid(table, nsp);
-	index_oid = get_relname_relid(index, nsp);
-	if (!OidIsValid(table_oid) || !OidIsValid(index_oid))
-		return false;
-
-	ks->table = table_open(table_oid, AccessShareLock);
-	ks->scan = systable_beginscan(ks->table, index_oid, true, NULL,
-								  nkeys, keys);
+	Assert(nvalues <= lengthof(keys));
+	for (i = 0; i < nvalues; i++)
+	{
+		ScanKeyInit(&keys[i], place->attnos[i], BTEqualStrategyNumber, equals,
+					values[i]);
+		keys[i].sk_collation = collation;
+	}
+	ks->scan = systable_beginscan(ks->table, place->index_oid, true, NULL,
+								  nvalues, keys);
 	return true;
 }
 
@@ -69,71 +219,33 @@ end_scan(KeyScan *ks)
 	table_close(ks->table, AccessShareLock);
 }
 
-/* A column of the row by name; the install script and this file must agree. */
+/* A column of the row, by its number in the place. */
 static Datum
-column(const KeyScan *ks, HeapTuple row, const char *name, bool *isnull)
+column(const KeyScan *ks, HeapTuple row, int number, bool *isnull)
 {
-	TupleDesc	desc = RelationGetDescr(ks->table);
-	int			i;
-
-	for (i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
-			return heap_getattr(row, i + 1, desc, isnull);
-	}
-	elog(ERROR, "column \"%s\" of table \"%s\" is missing", name,
-		 RelationGetRelationName(ks->table));
-	return (Datum) 0;			/* keep compilers quiet */
+	return heap_getattr(row, ks->place->attnos[number],
+						RelationGetDescr(ks->table), isnull);
 }
 
-/* Position of a primary key's column in its table. */
-static void
-key_on(ScanKey key, AttrNumber attno, RegProcedure equals, Datum value)
-{
-	ScanKeyInit(key, attno, BTEqualStrategyNumber, equals, value);
-}
-
-/*
- * systable_beginscan() translates table columns to index columns, so keys
- * name table columns.
- */
-static AttrNumber
-attribute_number(const char *table, const char *name)
-{
-	Oid			nsp = get_namespace_oid("orla", true);
-	Oid			table_oid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
-
-	return OidIsValid(table_oid) ? get_attnum(table_oid, name) : InvalidAttrNumber;
-}
+/* ---- what other modules ask --------------------------------------------- */
 
 bool
 orla_rows_instance(pg_uuid_t *id, char keyring_id[ORLA_KEYRING_ID_LEN + 1])
 {
-	ScanKeyData key;
+	Datum		singleton = BoolGetDatum(true);
 	KeyScan		ks;
 	HeapTuple	row;
-	AttrNumber	attno = attribute_number("instance", "singleton");
 	bool		isnull;
-	bool		found = false;
+	bool		found;
 
-	if (attno == InvalidAttrNumber)
-		return false;
-	key_on(&key, attno, F_BOOLEQ, BoolGetDatum(true));
-	if (!begin_scan(&ks, "instance", "instance_pkey", &key, 1))
+	if (!begin_scan(&ks, INSTANCE, F_BOOLEQ, &singleton, 1, InvalidOid))
 		return false;
 	row = systable_getnext(ks.scan);
-	if (HeapTupleIsValid(row))
+	found = HeapTupleIsValid(row);
+	if (found)
 	{
-		Datum		ring;
-
-		*id = *DatumGetUUIDP(column(&ks, row, "id", &isnull));
-		ring = column(&ks, row, "keyring_id", &isnull);
-		strlcpy(keyring_id,
-				DatumGetCString(DirectFunctionCall1(uuid_out, ring)),
-				ORLA_KEYRING_ID_LEN + 1);
-		found = true;
+		*id = *DatumGetUUIDP(column(&ks, row, 1, &isnull));
+		orla_uuid_print(DatumGetUUIDP(column(&ks, row, 2, &isnull)), keyring_id);
 	}
 	end_scan(&ks);
 	return found;
@@ -142,21 +254,17 @@ orla_rows_instance(pg_uuid_t *id, char keyring_id[ORLA_KEYRING_ID_LEN + 1])
 bool
 orla_rows_user_is_active(const pg_uuid_t *user_id)
 {
-	ScanKeyData key;
+	Datum		id = uuid_datum(user_id);
 	KeyScan		ks;
 	HeapTuple	row;
-	AttrNumber	attno = attribute_number("users", "id");
 	bool		isnull;
-	bool		active = false;
+	bool		active;
 
-	if (attno == InvalidAttrNumber)
-		return false;
-	key_on(&key, attno, F_UUID_EQ, uuid_datum(user_id));
-	if (!begin_scan(&ks, "users", "users_pkey", &key, 1))
+	if (!begin_scan(&ks, USERS, F_UUID_EQ, &id, 1, InvalidOid))
 		return false;
 	row = systable_getnext(ks.scan);
-	if (HeapTupleIsValid(row))
-		active = DatumGetBool(column(&ks, row, "is_active", &isnull)) && !isnull;
+	active = HeapTupleIsValid(row) &&
+		DatumGetBool(column(&ks, row, 1, &isnull)) && !isnull;
 	end_scan(&ks);
 	return active;
 }
@@ -165,28 +273,22 @@ bool
 orla_rows_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
 				  OrlaSessionRow *session)
 {
-	ScanKeyData keys[2];
+	Datum		key[2] = {uuid_datum(user_id), uuid_datum(session_id)};
 	KeyScan		ks;
 	HeapTuple	row;
-	AttrNumber	user_attno = attribute_number("sessions", "user_id");
-	AttrNumber	id_attno = attribute_number("sessions", "id");
 	bool		isnull;
-	bool		found = false;
+	bool		found;
 
-	if (user_attno == InvalidAttrNumber || id_attno == InvalidAttrNumber)
-		return false;
-	key_on(&keys[0], user_attno, F_UUID_EQ, uuid_datum(user_id));
-	key_on(&keys[1], id_attno, F_UUID_EQ, uuid_datum(session_id));
-	if (!begin_scan(&ks, "sessions", "sessions_pkey", keys, 2))
+	if (!begin_scan(&ks, SESSIONS, F_UUID_EQ, key, 2, InvalidOid))
 		return false;
 	row = systable_getnext(ks.scan);
-	if (HeapTupleIsValid(row))
+	found = HeapTupleIsValid(row);
+	if (found)
 	{
-		session->generation = DatumGetInt32(column(&ks, row, "generation", &isnull));
-		session->expires_at = DatumGetTimestampTz(column(&ks, row, "expires_at", &isnull));
-		(void) column(&ks, row, "ended_at", &isnull);
+		session->generation = DatumGetInt32(column(&ks, row, 2, &isnull));
+		session->expires_at = DatumGetTimestampTz(column(&ks, row, 3, &isnull));
+		(void) column(&ks, row, 4, &isnull);
 		session->ended = !isnull;
-		found = true;
 	}
 	end_scan(&ks);
 	return found;
@@ -196,27 +298,21 @@ bool
 orla_rows_tenant_key(const pg_uuid_t *user_id, bytea **wrapped,
 					 char key_id[ORLA_KEY_ID_LEN + 1])
 {
-	ScanKeyData key;
+	Datum		id = uuid_datum(user_id);
 	KeyScan		ks;
 	HeapTuple	row;
-	AttrNumber	attno = attribute_number("tenant_keys", "user_id");
 	bool		isnull;
-	bool		found = false;
+	bool		found;
 
-	if (attno == InvalidAttrNumber)
-		return false;
-	key_on(&key, attno, F_UUID_EQ, uuid_datum(user_id));
-	if (!begin_scan(&ks, "tenant_keys", "tenant_keys_pkey", &key, 1))
+	if (!begin_scan(&ks, TENANT_KEYS, F_UUID_EQ, &id, 1, InvalidOid))
 		return false;
 	row = systable_getnext(ks.scan);
-	if (HeapTupleIsValid(row))
+	found = HeapTupleIsValid(row);
+	if (found)
 	{
-		char	   *id;
-
-		*wrapped = DatumGetByteaPCopy(column(&ks, row, "wrapped_key", &isnull));
-		id = TextDatumGetCString(column(&ks, row, "key_id", &isnull));
-		strlcpy(key_id, id, ORLA_KEY_ID_LEN + 1);
-		found = true;
+		*wrapped = DatumGetByteaPCopy(column(&ks, row, 1, &isnull));
+		strlcpy(key_id, TextDatumGetCString(column(&ks, row, 2, &isnull)),
+				ORLA_KEY_ID_LEN + 1);
 	}
 	end_scan(&ks);
 	return found;
@@ -225,22 +321,18 @@ orla_rows_tenant_key(const pg_uuid_t *user_id, bytea **wrapped,
 pg_uuid_t *
 orla_rows_grants(const char *analyst, int *count)
 {
-	ScanKeyData key;
+	NameData	name;
+	Datum		key;
 	KeyScan		ks;
 	HeapTuple	row;
-	NameData	name;
-	AttrNumber	attno = attribute_number("tenant_grants", "analyst");
 	pg_uuid_t  *tenants = NULL;
 	int			room = 0;
 	bool		isnull;
 
 	*count = 0;
-	if (attno == InvalidAttrNumber)
-		return NULL;
 	namestrcpy(&name, analyst);
-	key_on(&key, attno, F_NAMEEQ, NameGetDatum(&name));
-	key.sk_collation = C_COLLATION_OID;
-	if (!begin_scan(&ks, "tenant_grants", "tenant_grants_pkey", &key, 1))
+	key = NameGetDatum(&name);
+	if (!begin_scan(&ks, TENANT_GRANTS, F_NAMEEQ, &key, 1, C_COLLATION_OID))
 		return NULL;
 	while (HeapTupleIsValid(row = systable_getnext(ks.scan)))
 	{
@@ -251,7 +343,7 @@ orla_rows_grants(const char *analyst, int *count)
 				? palloc(room * sizeof(pg_uuid_t))
 				: repalloc(tenants, room * sizeof(pg_uuid_t));
 		}
-		tenants[(*count)++] = *DatumGetUUIDP(column(&ks, row, "user_id", &isnull));
+		tenants[(*count)++] = *DatumGetUUIDP(column(&ks, row, 1, &isnull));
 	}
 	end_scan(&ks);
 	return tenants;

@@ -4,9 +4,9 @@
  *
  * Each tenant has a data key of its own, kept in orla.tenant_keys wrapped by
  * the keyring: deleting the account destroys it, and with it what it sealed,
- * wherever copies lie.  The wrapped key is read from its row for every call,
- * so that a deleted key opens nothing from then on; the last few that were
- * opened are remembered until the transaction ends.
+ * wherever copies lie.  The wrapped key is read from its row in every command,
+ * so that a deleted key opens nothing from the next one on; the last few that
+ * were opened are remembered until the transaction ends.
  *
  * Keys that are used for something are derived from the key material by HMAC
  * with a label, so that one key never serves two algorithms or uses.
@@ -46,10 +46,18 @@ typedef struct SealKey
 	uint8		id[ID_LEN];
 } SealKey;
 
+/* A command of a statement, within which a row is looked at once. */
+typedef struct Moment
+{
+	TimestampTz statement;
+	CommandId	command;
+} Moment;
+
 /* A data key that this transaction has opened, found by its wrapped form. */
 typedef struct OpenedKey
 {
 	pg_uuid_t	tenant;
+	Moment		looked_at;		/* when its row was last there */
 	uint8		wrapped[WRAPPED_LEN];
 	uint64		generation;		/* of the keyring; 0: empty */
 	SealKey		key;
@@ -183,9 +191,33 @@ unwrap(const OrlaKeyring *ring, const bytea *wrapped, const char *key_id,
 				 errdetail("The authentication tag does not match.")));
 }
 
+static Moment
+this_moment(void)
+{
+	return (Moment) {GetCurrentStatementStartTimestamp(), GetCurrentCommandId(false)};
+}
+
+/* The key whose row this very command has seen, or NULL. */
+static const SealKey *
+find_looked_at(const pg_uuid_t *tenant, Moment now)
+{
+	int			i;
+
+	for (i = 0; i < OPENED_KEYS; i++)
+	{
+		if (opened[i].generation != 0 &&
+			opened[i].looked_at.statement == now.statement &&
+			opened[i].looked_at.command == now.command &&
+			orla_uuid_equal(&opened[i].tenant, tenant))
+			return &opened[i].key;
+	}
+	return NULL;
+}
+
 /* The key that this wrapped form was opened to before, or NULL. */
 static const SealKey *
-find_opened(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation)
+find_opened(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation,
+			Moment now)
 {
 	int			i;
 
@@ -195,14 +227,17 @@ find_opened(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation)
 			VARSIZE_ANY_EXHDR(wrapped) == WRAPPED_LEN &&
 			memcmp(opened[i].wrapped, VARDATA_ANY(wrapped), WRAPPED_LEN) == 0 &&
 			orla_uuid_equal(&opened[i].tenant, tenant))
+		{
+			opened[i].looked_at = now;
 			return &opened[i].key;
+		}
 	}
 	return NULL;
 }
 
 static void
 remember(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation,
-		 const SealKey *key)
+		 Moment now, const SealKey *key)
 {
 	OpenedKey  *entry = &opened[next_opened];
 
@@ -211,6 +246,7 @@ remember(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation,
 	wiping_registered = true;
 	next_opened = (next_opened + 1) % OPENED_KEYS;
 	entry->tenant = *tenant;
+	entry->looked_at = now;
 	memcpy(entry->wrapped, VARDATA_ANY(wrapped), WRAPPED_LEN);
 	entry->generation = generation;
 	entry->key = *key;
@@ -224,18 +260,25 @@ remember(const pg_uuid_t *tenant, const bytea *wrapped, uint64 generation,
 static void
 tenant_seal_key(const pg_uuid_t *tenant, SealKey *key)
 {
-	const OrlaKeyring *ring = orla_keyring_open(NULL, false);
-	const SealKey *known;
+	Moment		now = this_moment();
+	const SealKey *known = find_looked_at(tenant, now);
+	const OrlaKeyring *ring;
 	char		key_id[ORLA_KEY_ID_LEN + 1];
 	uint8		id[ORLA_SHA256_LEN];
 	bytea	   *wrapped;
 
+	if (known != NULL)
+	{
+		*key = *known;
+		return;
+	}
+	ring = orla_keyring_open(NULL, false);
 	if (!orla_rows_tenant_key(tenant, &wrapped, key_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the tenant has no data key"),
 				 errdetail("There is no such account, or it was deleted and its key with it.")));
-	known = find_opened(tenant, wrapped, ring->generation);
+	known = find_opened(tenant, wrapped, ring->generation, now);
 	if (known != NULL)
 		*key = *known;
 	else
@@ -243,7 +286,7 @@ tenant_seal_key(const pg_uuid_t *tenant, SealKey *key)
 		unwrap(ring, wrapped, key_id, tenant, key->bytes);
 		derive(key->bytes, sizeof(key->bytes), "orla data key id", id);
 		memcpy(key->id, id, ID_LEN);
-		remember(tenant, wrapped, ring->generation, key);
+		remember(tenant, wrapped, ring->generation, now, key);
 	}
 	pfree(wrapped);
 }

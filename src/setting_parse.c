@@ -57,3 +57,12 @@ orla_header_name_problem(const char *name)
 	}
 	return NULL;
 }
+
+/* Nothing is searched for: what is not there is not run. */
+const char *
+orla_program_problem(const char *path)
+{
+	if (path[0] != '\0' && path[0] != '/')
+		return "The value must be an absolute path.";
+	return NULL;
+}

@@ -17,4 +17,7 @@ extern const char *orla_claim_text_problem(const char *text);
 /* orla.client_address_header */
 extern const char *orla_header_name_problem(const char *name);
 
+/* orla.extract_pdf, orla.extract_python */
+extern const char *orla_program_problem(const char *path);
+
 #endif							/* ORLA_SETTING_PARSE_H */

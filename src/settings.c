@@ -50,6 +50,19 @@ char	   *orla_client_address_header = NULL;
  */
 char	   *orla_databases = NULL;
 
+/* Memory that a program may take which reads the text in a file, in kB. */
+int			orla_extract_memory = 512 * 1024;
+
+/* Programs that read PDF, and DOCX and HTML; empty: such files are not read. */
+char	   *orla_extract_pdf = NULL;
+char	   *orla_extract_python = NULL;
+
+/* The longest text that is kept of a file, in kB; more is cut off. */
+int			orla_extract_size = 4096;
+
+/* Milliseconds that reading the text in a file may take. */
+int			orla_extract_timeout = 20000;
+
 /* Milliseconds until a connection to another server must be there. */
 int			orla_http_connect_timeout = 5000;
 
@@ -184,6 +197,12 @@ check_databases(char **newval, void **extra, GucSource source)
 }
 
 static bool
+check_program(char **newval, void **extra, GucSource source)
+{
+	return is_good(orla_program_problem(*newval));
+}
+
+static bool
 check_http_proxy(char **newval, void **extra, GucSource source)
 {
 	return is_good(orla_http_proxy_problem(*newval));
@@ -271,6 +290,26 @@ define_worker_settings(void)
 }
 
 static void
+define_extract_settings(void)
+{
+	define_int("orla.extract_memory",
+			   "Memory that a program may take which reads the text in a file.",
+			   &orla_extract_memory, 512 * 1024, 64 * 1024, 16 * 1024 * 1024, GUC_UNIT_KB);
+	define_string("orla.extract_pdf",
+				  "Program that reads the text in a PDF.",
+				  &orla_extract_pdf, "/usr/bin/pdftotext", GUC_SUPERUSER_ONLY, check_program);
+	define_string("orla.extract_python",
+				  "Python, which reads the text in DOCX and HTML.",
+				  &orla_extract_python, "/usr/bin/python3", GUC_SUPERUSER_ONLY, check_program);
+	define_int("orla.extract_size",
+			   "The longest text that is kept of a file.",
+			   &orla_extract_size, 4096, 1, 32 * 1024, GUC_UNIT_KB);
+	define_int("orla.extract_timeout",
+			   "Milliseconds that reading the text in a file may take.",
+			   &orla_extract_timeout, 20000, 100, 600000, GUC_UNIT_MS);
+}
+
+static void
 define_sign_in_settings(void)
 {
 	define_string("orla.client_address_header",
@@ -329,6 +368,7 @@ orla_settings_init(void)
 	define_sign_in_settings();
 	define_worker_settings();
 	define_network_settings();
+	define_extract_settings();
 	DefineCustomBoolVariable("orla.allow_drop",
 							 "Lets DROP EXTENSION destroy accounts and content.",
 							 NULL, &orla_allow_drop, false, PGC_SUSET, 0,

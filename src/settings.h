@@ -17,6 +17,11 @@ extern char *orla_audience;
 extern char *orla_ca_file;
 extern char *orla_client_address_header;
 extern char *orla_databases;	/* a list of names */
+extern int	orla_extract_memory;	/* kB */
+extern char *orla_extract_pdf;
+extern char *orla_extract_python;
+extern int	orla_extract_size;	/* kB */
+extern int	orla_extract_timeout;	/* milliseconds */
 extern int	orla_http_connect_timeout;	/* milliseconds */
 extern char *orla_http_proxy;
 extern int	orla_http_timeout;	/* milliseconds */

@@ -24,13 +24,16 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "http.h"
 #include "settings.h"
 #include "worker.h"
 #include "worker_call.h"
+#include "worker_once.h"
 #include "worker_operation.h"
 #include "worker_shared.h"
 #include "worker_step.h"
@@ -40,15 +43,36 @@
 #define LOOK_EVERY_MS		2000
 #define HOUSEKEEPING_EVERY_MS	60000
 
+/* How soon it looks after a call, which may have left work behind. */
+#define LOOK_SOON_MS		100
+
 /* While it waits for a lock, everybody waits for it. */
-#define LOCK_TIMEOUT		"500ms"
+#define LOCK_TIMEOUT		"50ms"
+
+/*
+ * How long requests may still take when it is told to end: an answer that was
+ * not heard can be a token that is lost.
+ */
+#define WIND_UP_MS			500
+
+/* How long it waits for a moment without requests, to begin again. */
+#define RESTART_WITHIN_MS	60000
+
+/* Mails handed over at the same time. */
+#define MAILS_AT_ONCE		8
 
 static OrlaWorkerSlot *slot = NULL;
 static OrlaHttpEngine *engine = NULL;
 
 static bool extension_is_here = false;
+static bool more_is_due = false;	/* than there was room for */
 static TimestampTz look_at = 0; /* when to ask for due work */
+static TimestampTz settings_at = 0; /* when to look at the database's settings */
+static TimestampTz restart_since = 0;	/* it is to begin again; 0: it is not */
+
 static TimestampTz housekeeping_at = 0;
+static dsm_segment *house_call = NULL;	/* of the process that keeps house */
+static BackgroundWorkerHandle *house = NULL;
 
 /* ---- coming and going --------------------------------------------------- */
 
@@ -90,10 +114,10 @@ take_slot(int number)
 }
 
 static void
-become_ready(void)
+set_ready(bool ready)
 {
 	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
-	slot->ready = true;
+	slot->ready = ready;
 	LWLockRelease(orla_shared->lock);
 }
 
@@ -133,6 +157,12 @@ next_call(dsm_handle *handle)
 }
 
 static void
+look_soon(void)
+{
+	look_at = Min(look_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_SOON_MS));
+}
+
+static void
 take_calls(void)
 {
 	dsm_handle	handle;
@@ -143,7 +173,7 @@ take_calls(void)
 
 		if (segment != NULL)	/* else the caller has left */
 			orla_task_start_call(segment);
-		look_at = 0;			/* it may have left work behind */
+		look_soon();
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -158,6 +188,68 @@ report(const char *what, ErrorData *error)
 			 errmsg("orla worker could not %s: %s", what, error->message)));
 }
 
+static List *
+due_work(ErrorData **error)
+{
+	Oid			types[] = {INT4OID, INT4OID, TEXTARRAYOID};
+	Datum		values[] = {
+		Int32GetDatum(orla_max_requests_in_flight),
+		Int32GetDatum(MAILS_AT_ONCE - orla_tasks_on_the_way_to("record_mail")),
+		PointerGetDatum(orla_tasks_heard()),
+	};
+
+	return orla_operation_rows("SELECT orla.due_work($1, $2, $3)", 3, types, values, error);
+}
+
+/* The extension may have gone. */
+static void
+look_again(void)
+{
+	extension_is_here = orla_operation_settle_in(LOCK_TIMEOUT);
+	if (!extension_is_here)
+		set_ready(false);
+}
+
+/*
+ * ALTER DATABASE … SET counts for sessions that begin later: this one ends and
+ * begins again.
+ */
+static void
+look_at_settings(void)
+{
+	static char *known = NULL;
+	static Size known_size = 0;
+	Oid			type = OIDOID;
+	Datum		value = ObjectIdGetDatum(MyDatabaseId);
+	ErrorData  *error;
+	List	   *rows = orla_operation_rows("SELECT coalesce(jsonb_agg(setconfig), '[]') FROM pg_catalog.pg_db_role_setting"
+										   " WHERE setdatabase = $1 AND setrole = 0",
+										   1, &type, &value, &error);
+	Jsonb	   *now = rows == NIL ? NULL : linitial(rows);
+
+	settings_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+	if (now == NULL)
+		return;
+	if (known == NULL)
+	{
+		known_size = VARSIZE(now);
+		known = MemoryContextAlloc(TopMemoryContext, known_size);
+		memcpy(known, now, known_size);
+	}
+	else if (restart_since == 0 &&
+			 (VARSIZE(now) != known_size || memcmp(known, now, known_size) != 0))
+		restart_since = GetCurrentTimestamp();
+}
+
+/* At a moment without requests, if there is one soon. */
+static bool
+is_to_begin_again(void)
+{
+	return restart_since != 0 &&
+		(orla_tasks_idle() ||
+		 TimestampDifferenceExceeds(restart_since, GetCurrentTimestamp(), RESTART_WITHIN_MS));
+}
+
 /* How much is taken at once is orla.due_work()'s to say, by provider. */
 static void
 start_due_work(void)
@@ -166,10 +258,17 @@ start_due_work(void)
 	List	   *works;
 	ListCell   *lc;
 
-	works = orla_operation_rows("SELECT orla.due_work($1)", INT4OID,
-								Int32GetDatum(orla_max_requests_in_flight), &error);
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+	if (GetCurrentTimestamp() >= settings_at)
+		look_at_settings();
+	works = due_work(&error);
+	/* none may be due, or there may be no room */
+	more_is_due = works != NIL || (more_is_due && orla_tasks_in_flight() > 0);
 	if (error != NULL)
+	{
 		report("find due work", error);
+		look_again();
+	}
 	foreach(lc, works)
 	{
 		Jsonb	   *work = lfirst(lc);
@@ -177,55 +276,79 @@ start_due_work(void)
 		orla_task_start_own(work);
 		explicit_bzero(work, VARSIZE(work));
 	}
-	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+}
+
+static Jsonb *
+no_arguments(void)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+}
+
+/* By a process of its own, since it takes long. */
+static void
+begin_to_keep_house(void)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+	Jsonb	   *nothing = no_arguments();
+
+	housekeeping_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  HOUSEKEEPING_EVERY_MS);
+	house_call = orla_call_make("keep_house", nothing);
+	house = orla_once_begin(house_call);
+	pfree(nothing);
+	MemoryContextSwitchTo(caller);
+	if (house == NULL)			/* no slot is free: next time */
+	{
+		dsm_detach(house_call);
+		house_call = NULL;
+	}
 }
 
 static void
 keep_house(void)
 {
-	ErrorData  *error;
-
-	(void) orla_operation_rows("SELECT orla.housekeeping($1)", INT4OID,
-							   Int32GetDatum(0), &error);
-	if (error != NULL)
-		report("keep house", error);
-	housekeeping_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  HOUSEKEEPING_EVERY_MS);
+	if (house_call != NULL && orla_once_is_over(house, house_call))
+	{
+		dsm_detach(house_call);
+		pfree(house);
+		house_call = NULL;
+	}
+	if (house_call == NULL && GetCurrentTimestamp() >= housekeeping_at)
+		begin_to_keep_house();
 }
 
 /* The claims of a worker that died are void: nobody else can hold one. */
-static void
+static bool
 take_over(void)
 {
 	ErrorData  *error;
 
-	(void) orla_operation_rows("SELECT orla.worker_started($1)", INT4OID,
-							   Int32GetDatum(MyProcPid), &error);
+	(void) orla_operation_run("take_over", no_arguments(), &error);
 	if (error != NULL)
 		report("take over", error);
+	return error == NULL;
+}
+
+static void
+begin_to_work(void)
+{
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+	extension_is_here = orla_operation_settle_in(LOCK_TIMEOUT) && take_over();
+	if (extension_is_here)
+	{
+		set_ready(true);
+		look_at = 0;
+	}
 }
 
 static void
 do_due_work(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (!extension_is_here && now >= look_at)
-	{
-		extension_is_here = orla_operation_settle_in(LOCK_TIMEOUT);
-		look_at = TimestampTzPlusMilliseconds(now, LOOK_EVERY_MS);
-		if (extension_is_here)
-		{
-			take_over();
-			become_ready();
-			look_at = 0;
-		}
-	}
-	if (!extension_is_here)
-		return;
-	if (now >= look_at)
+	if (!extension_is_here && GetCurrentTimestamp() >= look_at)
+		begin_to_work();
+	if (extension_is_here && GetCurrentTimestamp() >= look_at)
 		start_due_work();
-	if (now >= housekeeping_at)
+	if (extension_is_here)
 		keep_house();
 }
 
@@ -237,16 +360,21 @@ ms_until(TimestampTz when)
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when);
 }
 
+/* -1 is no time at all. */
+static long
+sooner(long wait, long other)
+{
+	return other < 0 ? wait : Min(wait, other);
+}
+
 static long
 time_to_sleep(void)
 {
-	long		wait = LOOK_EVERY_MS;
-	long		engine_wait = orla_http_engine_timeout(engine);
+	long		wait = Min(LOOK_EVERY_MS, ms_until(look_at));
 
-	if (engine_wait >= 0)
-		wait = Min(wait, engine_wait);
-	wait = Min(wait, ms_until(look_at));
-	if (extension_is_here)
+	wait = sooner(wait, orla_http_engine_timeout(engine));
+	wait = sooner(wait, orla_tasks_timeout());
+	if (extension_is_here && house_call == NULL)
 		wait = Min(wait, ms_until(housekeeping_at));
 	return Max(wait, 0);
 }
@@ -263,6 +391,16 @@ make_wait_set(void)
 }
 
 static void
+rest(WaitEventSet *set, long ms)
+{
+	WaitEvent	event;
+
+	(void) WaitEventSetWait(set, ms, &event, 1, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
 reload(void)
 {
 	if (ConfigReloadPending)
@@ -273,15 +411,66 @@ reload(void)
 	}
 }
 
+/* Calls, answers, what is due; in the memory of this round. */
+static void
+work_once(MemoryContext memory)
+{
+	MemoryContextSwitchTo(memory);
+	take_calls();
+	orla_http_run(engine);
+	if (more_is_due && orla_tasks_timeout() == 0)
+		look_at = 0;			/* there is room: others go out before these are recorded */
+	do_due_work();
+	orla_http_run(engine);		/* what has been started goes out */
+	(void) orla_tasks_advance();
+	publish_status();
+	MemoryContextSwitchTo(memory);
+	MemoryContextReset(memory);
+}
+
+/* Takes no more calls, hears the answers that come soon, and ends. */
+static void
+wind_up(WaitEventSet *set)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WIND_UP_MS);
+
+	set_ready(false);
+	while (!orla_tasks_idle() && GetCurrentTimestamp() < end)
+	{
+		orla_http_run(engine);
+		(void) orla_tasks_advance();
+		if (!orla_tasks_idle())
+			rest(set, sooner(sooner(ms_until(end), orla_http_engine_timeout(engine)),
+							 orla_tasks_timeout()));
+	}
+	proc_exit(0);
+}
+
+/* An error outside of an operation ends neither the process nor its requests. */
+static void
+survive_error(void)
+{
+	HOLD_INTERRUPTS();
+	error_context_stack = NULL;
+	EmitErrorReport();
+	LWLockReleaseAll();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(TopMemoryContext);
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
+}
+
 void
 orla_worker_main(Datum arg)
 {
 	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "orla worker",
 												 ALLOCSET_DEFAULT_SIZES);
 	WaitEventSet *set;
+	sigjmp_buf	error;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	if (!take_slot(DatumGetInt32(arg)))
 		proc_exit(0);
@@ -292,23 +481,19 @@ orla_worker_main(Datum arg)
 	orla_tasks_init(engine);
 	set = make_wait_set();
 
-	for (;;)
+	if (sigsetjmp(error, 1) != 0)
 	{
-		WaitEvent	event;
-
-		MemoryContextSwitchTo(memory);
-		take_calls();
-		orla_http_run(engine);
-		if (orla_tasks_advance() > 0)
-			look_at = 0;		/* there is room for more */
-		do_due_work();
-		publish_status();
-		MemoryContextSwitchTo(memory);
-		MemoryContextReset(memory);
-
-		(void) WaitEventSetWait(set, time_to_sleep(), &event, 1, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		survive_error();
+		PG_exception_stack = &error;
+		orla_tasks_recover();
+	}
+	PG_exception_stack = &error;
+	while (!ShutdownRequestPending && !is_to_begin_again())
+	{
+		work_once(memory);
+		if (!ShutdownRequestPending && !is_to_begin_again())
+			rest(set, time_to_sleep());
 		reload();
 	}
+	wind_up(set);
 }

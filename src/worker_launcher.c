@@ -38,7 +38,7 @@
 #include "worker_shared.h"
 
 /* How often it looks, if nobody wakes it. */
-#define LOOK_EVERY_MS	5000
+#define LOOK_EVERY_MS	2000
 
 /* A worker that ended is not started again before this. */
 #define RESTART_AFTER_MS	1000
@@ -144,13 +144,16 @@ assign_slots(List *databases)
 	foreach(lc, databases)
 	{
 		OrlaWorkerSlot *slot;
+		uint64		life;
 
 		if (orla_shared_slot_of(lfirst_oid(lc)) != NULL)
 			continue;
 		slot = orla_shared_slot_of(InvalidOid);
 		if (slot == NULL)
 			break;
+		life = slot->life;		/* a caller may remember one */
 		memset(slot, 0, offsetof(OrlaWorkerSlot, queue));
+		slot->life = life + 1;
 		slot->database = lfirst_oid(lc);
 		started_last[slot - orla_shared->slots] = 0;
 	}

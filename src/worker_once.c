@@ -49,17 +49,34 @@ describe_process(BackgroundWorker *worker, dsm_segment *segment)
 	worker->bgw_notify_pid = MyProcPid;
 }
 
+BackgroundWorkerHandle *
+orla_once_begin(dsm_segment *segment)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+
+	describe_process(&worker, segment);
+	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+bool
+orla_once_is_over(BackgroundWorkerHandle *handle, dsm_segment *segment)
+{
+	pid_t		pid;
+
+	return orla_call_is_over(dsm_segment_address(segment)) ||
+		GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
+}
+
 /* Starts the process; waits a little where all slots are taken. */
 static BackgroundWorkerHandle *
 start_process(dsm_segment *segment)
 {
-	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  SLOT_WAIT_MS);
 
-	describe_process(&worker, segment);
-	while (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	while ((handle = orla_once_begin(segment)) == NULL)
 	{
 		if (GetCurrentTimestamp() >= give_up)
 		{
@@ -81,12 +98,10 @@ orla_once_serve(dsm_segment *segment)
 {
 	OrlaCall   *call = dsm_segment_address(segment);
 	BackgroundWorkerHandle *handle = start_process(segment);
-	pid_t		pid;
 
 	while (!orla_call_is_over(call))
 	{
-		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED &&
-			!orla_call_is_over(call))
+		if (orla_once_is_over(handle, segment) && !orla_call_is_over(call))
 		{
 			orla_call_wipe(call);
 			ereport(ERROR,

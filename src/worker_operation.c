@@ -4,7 +4,8 @@
  *
  * No statement of these processes is logged by log_statement or with its
  * duration, since none comes from a client.  What would print values all the
- * same is switched off: a plan that is printed has parameters folded into it.
+ * same is switched off, and plans are generic: one that is made for its
+ * parameters has them folded into it, and whoever prints plans prints them.
  */
 #include "postgres.h"
 
@@ -21,6 +22,18 @@
 
 #include "tenant.h"
 #include "worker_operation.h"
+
+/* Plans of queries that this process keeps. */
+#define PLANS_KEPT	64
+
+typedef struct Statement
+{
+	const char *sql;
+	int			n;				/* parameters */
+	Oid		   *types;
+	Datum	   *values;
+	List	   *rows;			/* jsonb values that it has returned */
+} Statement;
 
 static void
 set_setting(const char *name, const char *value)
@@ -44,6 +57,8 @@ set_settings(const char *lock_timeout)
 	set_setting("debug_print_parse", "off");
 	set_setting("debug_print_rewritten", "off");
 	set_setting("debug_print_plan", "off");
+	set_setting("auto_explain.log_min_duration", "-1");
+	set_setting("plan_cache_mode", "force_generic_plan");
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		set_setting("synchronous_commit", "on");
 }
@@ -87,34 +102,69 @@ collect_rows(MemoryContext keep)
 	return rows;
 }
 
-static List *
-run_query(const char *sql, Oid type, Datum value, MemoryContext keep)
+/* A plan that is kept, if there is room; operations are few. */
+static SPIPlanPtr
+plan_of(const char *sql, int n, Oid *types)
 {
-	List	   *rows;
+	static struct
+	{
+		char	   *sql;
+		SPIPlanPtr	plan;
+	}			kept[PLANS_KEPT];
+	SPIPlanPtr	plan;
+	int			i;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(sql, 1, &type, &value, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "query returned no rows");
-	rows = collect_rows(keep);
-	SPI_finish();
-	return rows;
+	for (i = 0; i < PLANS_KEPT && kept[i].sql != NULL; i++)
+	{
+		if (strcmp(kept[i].sql, sql) == 0)
+			return kept[i].plan;
+	}
+	plan = SPI_prepare_cursor(sql, n, types, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a query");
+	if (i < PLANS_KEPT)
+	{
+		char	   *copy = MemoryContextStrdup(TopMemoryContext, sql);
+
+		SPI_keepplan(plan);
+		kept[i].plan = plan;
+		kept[i].sql = copy;
+	}
+	return plan;
 }
 
-/* The only PG_TRY: whoever waits has to learn of the error. */
-List *
-orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
+/* The rows that a query has returned, in the memory of who asked. */
+static void
+run_query(Statement *query, MemoryContext keep)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_plan(plan_of(query->sql, query->n, query->types), query->values,
+						 NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "query returned no rows");
+	query->rows = collect_rows(keep);
+	SPI_finish();
+}
+
+/*
+ * All in one transaction.  The only PG_TRY: whoever waits has to learn of the
+ * error.
+ */
+static bool
+run_queries(Statement *queries, int n, ErrorData **error)
 {
 	MemoryContext keep = CurrentMemoryContext;
-	List	   *volatile rows = NIL;
 
 	*error = NULL;
 	PG_TRY();
 	{
+		int			i;
+
 		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		rows = run_query(sql, type, value, keep);
+		for (i = 0; i < n; i++)
+			run_query(&queries[i], keep);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
@@ -124,25 +174,66 @@ orla_operation_rows(const char *sql, Oid type, Datum value, ErrorData **error)
 		*error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
-		rows = NIL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(keep);
-	return rows;
+	return *error == NULL;
+}
+
+List *
+orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
+					ErrorData **error)
+{
+	Statement	query = {sql, n, types, values, NIL};
+
+	return run_queries(&query, 1, error) ? query.rows : NIL;
+}
+
+static ErrorData *
+no_result(const char *operation)
+{
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+
+	error->sqlerrcode = ERRCODE_INTERNAL_ERROR;
+	error->message = psprintf("operation \"%s\" returned no result", operation);
+	return error;
+}
+
+bool
+orla_operation_run_together(const char *operation, int n, Jsonb **args,
+							Jsonb **results, ErrorData **error)
+{
+	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
+	Statement  *queries = palloc0(n * sizeof(Statement));
+	Datum	   *values = palloc(n * sizeof(Datum));
+	Oid			type = JSONBOID;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		values[i] = JsonbPGetDatum(args[i]);
+		queries[i] = (Statement) {sql, 1, &type, &values[i], NIL};
+	}
+	if (run_queries(queries, n, error))
+	{
+		for (i = 0; i < n && *error == NULL; i++)
+		{
+			if (list_length(queries[i].rows) == 1)
+				results[i] = linitial(queries[i].rows);
+			else
+				*error = no_result(operation);
+		}
+	}
+	pfree(queries);
+	pfree(values);
+	pfree(sql);
+	return *error == NULL;
 }
 
 Jsonb *
 orla_operation_run(const char *operation, Jsonb *args, ErrorData **error)
 {
-	char	   *sql = psprintf("SELECT orla.do_%s($1)", operation);
-	List	   *rows = orla_operation_rows(sql, JSONBOID, JsonbPGetDatum(args), error);
+	Jsonb	   *result;
 
-	if (*error == NULL && list_length(rows) != 1)
-	{
-		*error = palloc0(sizeof(ErrorData));
-		(*error)->sqlerrcode = ERRCODE_INTERNAL_ERROR;
-		(*error)->message = psprintf("operation \"%s\" returned no result", operation);
-	}
-	pfree(sql);
-	return *error != NULL ? NULL : linitial(rows);
+	return orla_operation_run_together(operation, 1, &args, &result, error) ? result : NULL;
 }

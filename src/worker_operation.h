@@ -22,14 +22,22 @@
 extern bool orla_operation_settle_in(const char *lock_timeout);
 
 /*
- * The jsonb values that a query with one argument returns.  They are copied to
- * the current memory context.  An error is caught, the transaction aborted:
- * NIL is returned and *error says what it was.
+ * The jsonb values that a query returns.  They are copied to the current memory
+ * context.  An error is caught, the transaction aborted: NIL is returned and
+ * *error says what it was.
  */
-extern List *orla_operation_rows(const char *sql, Oid type, Datum value,
+extern List *orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 								 ErrorData **error);
 
 /* What orla.do_<operation>(args) returns; NULL and *error on an error. */
 extern Jsonb *orla_operation_run(const char *operation, Jsonb *args,
 								 ErrorData **error);
+
+/*
+ * The same for several arguments, in one transaction: one commit for all, or
+ * false, *error, and nothing done.
+ */
+extern bool orla_operation_run_together(const char *operation, int n, Jsonb **args,
+										Jsonb **results, ErrorData **error);
+
 #endif							/* ORLA_WORKER_OPERATION_H */

@@ -10,14 +10,17 @@
  */
 #include "postgres.h"
 
+#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "errors.h"
+#include "settings.h"
 #include "worker_call.h"
 #include "worker_once.h"
 #include "worker_shared.h"
@@ -25,11 +28,28 @@
 
 PG_FUNCTION_INFO_V1(orla_perform);
 PG_FUNCTION_INFO_V1(orla_perform_alone);
+PG_FUNCTION_INFO_V1(orla_perform_by_worker);
 PG_FUNCTION_INFO_V1(orla_consult);
+PG_FUNCTION_INFO_V1(orla_require_worker);
 
 /* How long a caller waits for room in the worker's queue, and how often it looks. */
 #define ROOM_WAIT_MS	3000
 #define ROOM_RETRY_MS	10
+
+/* How long for a worker that is not there yet, or not there again. */
+#define WORKER_WAIT_MS	5000
+#define WORKER_RETRY_MS	20
+
+/* How often a caller looks whether the worker lives, if nobody wakes it. */
+#define LIFE_LOOK_MS	1000
+
+/* Who may do an operation. */
+typedef enum Doer
+{
+	ANYBODY,
+	NOT_THE_WORKER,
+	THE_WORKER
+} Doer;
 
 typedef enum Enqueued
 {
@@ -88,6 +108,67 @@ enqueue(dsm_segment *segment, uint64 *life)
 	return outcome == ENQUEUED;
 }
 
+/* ---- a worker that is needed ------------------------------------------- */
+
+/* Whether this database is one of those that have a worker. */
+static bool
+has_worker(void)
+{
+	char	   *own = get_database_name(MyDatabaseId);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	if (orla_shared == NULL || own == NULL ||
+		!SplitIdentifierString(pstrdup(orla_databases), ',', &names))
+		return false;
+	foreach(lc, names)
+	{
+		if (strcmp((char *) lfirst(lc), own) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+worker_is_ready(void)
+{
+	OrlaWorkerSlot *slot;
+	bool		is_ready;
+
+	LWLockAcquire(orla_shared->lock, LW_SHARED);
+	slot = orla_shared_slot_of(MyDatabaseId);
+	is_ready = slot != NULL && slot->ready;
+	LWLockRelease(orla_shared->lock);
+	return is_ready;
+}
+
+/* One that has just ended is started again soon. */
+static void
+require_worker(void)
+{
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  WORKER_WAIT_MS);
+
+	if (!has_worker())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg(ORLA_NO_WORKER_MESSAGE),
+				 errdetail(ORLA_NO_WORKER_DETAIL),
+				 errhint(ORLA_NO_WORKER_HINT)));
+	while (!worker_is_ready())
+	{
+		if (GetCurrentTimestamp() >= give_up)
+			ereport(ERROR,
+					(errcode(ERRCODE_ORLA_UNAVAILABLE),
+					 errmsg("too busy, try again"),
+					 errdetail("The worker of this database is not running at the moment."),
+					 errhint("The server log tells why.")));
+		orla_call_wait_on_latch(WORKER_RETRY_MS);
+	}
+}
+
+/* ---- performing --------------------------------------------------------- */
+
 static bool
 worker_lives(uint64 life)
 {
@@ -117,19 +198,21 @@ wait_for_worker(dsm_segment *segment, uint64 life)
 					 errdetail("The worker ended before it was done."),
 					 errhint("Try again in a moment.")));
 		}
-		orla_call_wait_on_latch(-1);
+		orla_call_wait_on_latch(LIFE_LOOK_MS);
 	}
 }
 
 static Jsonb *
-perform(const char *operation, const Jsonb *args, bool alone)
+perform(const char *operation, const Jsonb *args, Doer doer)
 {
 	dsm_segment *segment;
 	uint64		life;
 
 	orla_call_check_operation(operation);
+	if (doer == THE_WORKER)
+		require_worker();
 	segment = orla_call_make(operation, args);
-	if (!alone && orla_shared != NULL && enqueue(segment, &life))
+	if (doer != NOT_THE_WORKER && orla_shared != NULL && enqueue(segment, &life))
 		wait_for_worker(segment, life);
 	else
 		orla_once_serve(segment);
@@ -148,7 +231,7 @@ orla_perform(PG_FUNCTION_ARGS)
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PreventCommandIfReadOnly(operation);
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), false));
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), ANYBODY));
 }
 
 /*
@@ -163,7 +246,22 @@ orla_perform_alone(PG_FUNCTION_ARGS)
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PreventCommandIfReadOnly(operation);
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), true));
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), NOT_THE_WORKER));
+}
+
+/*
+ * orla.perform_by_worker(operation text, args jsonb) → jsonb
+ *
+ * The same for what makes requests to providers.  Raises 55000 where there is no
+ * worker, before anything is done.
+ */
+Datum
+orla_perform_by_worker(PG_FUNCTION_ARGS)
+{
+	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PreventCommandIfReadOnly(operation);
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), THE_WORKER));
 }
 
 /*
@@ -177,5 +275,13 @@ orla_consult(PG_FUNCTION_ARGS)
 {
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), false));
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), THE_WORKER));
+}
+
+/* orla.require_worker(): raises 55000 where there is none. */
+Datum
+orla_require_worker(PG_FUNCTION_ARGS)
+{
+	require_worker();
+	PG_RETURN_VOID();
 }

@@ -65,19 +65,29 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 	step->next = text_of(result, "next");
 	step->request = object_of(result, "http");
 	step->state = object_of(result, "state");
+	step->together = find(result, "together", &value) != NULL &&
+		value.type == jbvBool && value.val.boolean;
 	if (step->request != NULL && step->next != NULL)
 		step->kind = ORLA_STEP_HTTP;
+}
+
+static JsonbValue
+text_value(const char *text)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
+	return value;
 }
 
 static void
 push_member(JsonbParseState **state, const char *name, Jsonb *object)
 {
-	JsonbValue	key;
+	JsonbValue	key = text_value(name);
 	JsonbValue	value;
 
-	key.type = jbvString;
-	key.val.string.val = unconstify(char *, name);
-	key.val.string.len = strlen(name);
 	pushJsonbValue(state, WJB_KEY, &key);
 	if (object == NULL)
 		value.type = jbvNull;
@@ -98,6 +108,44 @@ orla_step_continue(Jsonb *state, Jsonb *response)
 	pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
 	push_member(&parse, "state", state);
 	push_member(&parse, "response", response);
+	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+orla_step_flag(Jsonb *args, const char *name)
+{
+	JsonbParseState *parse = NULL;
+	JsonbIterator *it = JsonbIteratorInit(&args->root);
+	JsonbValue	key = text_value(name);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	/* Members as they are, nested ones unopened. */
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_END_OBJECT)
+		{
+			pushJsonbValue(&parse, WJB_KEY, &key);
+			value.type = jbvBool;
+			value.val.boolean = true;
+			pushJsonbValue(&parse, WJB_VALUE, &value);
+			break;
+		}
+		pushJsonbValue(&parse, token, token < WJB_BEGIN_ARRAY ? &value : NULL);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+orla_step_key(const char *key)
+{
+	JsonbParseState *parse = NULL;
+	JsonbValue	name = text_value("key");
+	JsonbValue	value = text_value(key);
+
+	pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&parse, WJB_KEY, &name);
+	pushJsonbValue(&parse, WJB_VALUE, &value);
 	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
 }
 

@@ -9,11 +9,15 @@
  *		{"http": {request}, "next": "operation", "state": {…}, "key": "…"}
  *							make the request, then run do_<next> with
  *							{"state": …, "response": …}; key (optional) names
- *							what is then under way
+ *							what is then under way; "together": true (optional)
+ *							lets do_<next> run in one transaction with others
+ *							of its kind
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
- *							operation again when that has ended
+ *							operation again when that has ended, with
+ *							"waited": true in its arguments; or at once, with
+ *							"unclaimed": true, where nothing is
  */
 #ifndef ORLA_WORKER_STEP_H
 #define ORLA_WORKER_STEP_H
@@ -40,12 +44,19 @@ typedef struct OrlaStep
 	Jsonb	   *request;		/* HTTP */
 	Jsonb	   *state;			/* HTTP; NULL: none */
 	Jsonb	   *args;			/* RUN */
+	bool		together;		/* HTTP */
 } OrlaStep;
 
 extern void orla_step_read(Jsonb *result, OrlaStep *step);
 
 /* {"state": …, "response": …} */
 extern Jsonb *orla_step_continue(Jsonb *state, Jsonb *response);
+
+/* The arguments with one more member, which is true. */
+extern Jsonb *orla_step_flag(Jsonb *args, const char *name);
+
+/* {"key": "…"} */
+extern Jsonb *orla_step_key(const char *key);
 
 /*
  * Into the server log, when it is a fault of the server's and not of the
@@ -55,7 +66,7 @@ extern void orla_step_report_fault(const char *operation, const ErrorData *error
 
 /* What a caller is told whose operation needs the worker, where there is none. */
 #define ORLA_NO_WORKER_MESSAGE	"no worker for this database"
-#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which is not running."
+#define ORLA_NO_WORKER_DETAIL	"Calls to providers are made by a worker, which this database does not have."
 #define ORLA_NO_WORKER_HINT		"Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart."
 
 #endif							/* ORLA_WORKER_STEP_H */

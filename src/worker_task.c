@@ -6,13 +6,18 @@
  * arguments, its state and the request's response; it is deleted with the task.
  * What may hold tokens is wiped before.  The segment of a call is pinned and
  * detached with the task.
+ *
+ * A task is in exactly one list, or it is `current`.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "errors.h"
 #include "http_json.h"
@@ -23,32 +28,56 @@
 
 typedef struct Task
 {
-	dlist_node	node;			/* in running, advancing or waiting */
+	dlist_node	node;
 	MemoryContext memory;
 	dsm_segment *segment;		/* NULL: work of our own */
-	OrlaCall   *call;			/* NULL: likewise */
-	Jsonb	   *args;			/* of the call, for running it again */
-	int			runs;			/* how often the call was run from the start */
+	OrlaCall   *call;			/* NULL: likewise, or answered already */
+	char		operation[NAMEDATALEN]; /* to be run next */
+	Jsonb	   *args;			/* for it */
+	Jsonb	   *call_args;		/* of the call, for running it again */
 	char	   *key;			/* under which a request is in flight */
 	char	   *waits_for;
-	char	   *next;			/* operation for the response */
-	Jsonb	   *state;
-	Jsonb	   *response;		/* once the request has ended */
-	Jsonb	   *continuation;	/* what the operation now running was given */
+	Jsonb	   *state;			/* for the operation that takes the response */
+	Jsonb	   *response;
+	bool		responded;		/* the request has ended, args are to be made of it */
+	bool		records;		/* args hold a response */
+	bool		together;		/* ... which may be recorded with others */
+	int			waits;			/* how often it has waited for others */
+	int			tries;			/* how often the step has met an error */
+	TimestampTz began_at;		/* the step, or the waiting */
+	TimestampTz run_at;			/* when to try it again */
 } Task;
 
 /* More would mean that what it waits for never helps. */
-#define RUNS_MAX	3
+#define WAITS_MAX			3
+
+/* How long a caller waits for what others have under way. */
+#define WAIT_MS				30000
+
+/* How long a caller waits for locks, and how often they are tried. */
+#define LOCKED_MS			2000
+#define RETRY_MS			50
+#define RETRY_MAX_MS		1000
+
+/* How long a response is kept that cannot be recorded. */
+#define RECORD_MS			(10 * 60 * 1000)
+
+/*
+ * Responses that are recorded in one transaction.  No more, so that the next
+ * requests are on their way while others are recorded.
+ */
+#define TOGETHER_MAX		16
 
 OrlaTaskCounters orla_task_counters;
 
 static OrlaHttpEngine *http_engine = NULL;
 
-static dlist_head running = DLIST_STATIC_INIT(running); /* a request is under way */
-static dlist_head advancing = DLIST_STATIC_INIT(advancing); /* its response is there */
+static dlist_head requesting = DLIST_STATIC_INIT(requesting);	/* a request is under way */
+static dlist_head ready = DLIST_STATIC_INIT(ready); /* can be run */
 static dlist_head waiting = DLIST_STATIC_INIT(waiting); /* for another task's key */
-
-static void run_step(Task *task, const char *operation, Jsonb *args);
+static dlist_head aside = DLIST_STATIC_INIT(aside); /* until run_at */
+static dlist_head *const lists[] = {&requesting, &ready, &waiting, &aside};
+static Task *current = NULL;
 
 void
 orla_tasks_init(OrlaHttpEngine *engine)
@@ -56,17 +85,22 @@ orla_tasks_init(OrlaHttpEngine *engine)
 	http_engine = engine;
 }
 
-int
-orla_tasks_in_flight(void)
-{
-	return orla_http_in_flight(http_engine);
-}
+/* ---- the life of a task -------------------------------------------------- */
 
 static void
 wipe_jsonb(Jsonb *jsonb)
 {
 	if (jsonb != NULL)
 		explicit_bzero(jsonb, VARSIZE(jsonb));
+}
+
+static void
+wipe_and_free(Jsonb **jsonb)
+{
+	wipe_jsonb(*jsonb);
+	if (*jsonb != NULL)
+		pfree(*jsonb);
+	*jsonb = NULL;
 }
 
 static Task *
@@ -77,19 +111,69 @@ make_task(void)
 	Task	   *task = MemoryContextAllocZero(memory, sizeof(Task));
 
 	task->memory = memory;
+	task->began_at = GetCurrentTimestamp();
 	return task;
+}
+
+static bool
+has_key(const Task *task, const char *key)
+{
+	return task->key != NULL && strcmp(task->key, key) == 0;
+}
+
+/* A task that waits for its own key holds none yet. */
+static bool
+is_in_flight(const char *key)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(lists); i++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, lists[i])
+		{
+			if (has_key(dlist_container(Task, node, iter.cur), key))
+				return true;
+		}
+	}
+	return current != NULL && has_key(current, key);
+}
+
+/* Those that waited for the key can run again. */
+static void
+release_waiters(const char *key)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &waiting)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (strcmp(task->waits_for, key) == 0)
+		{
+			task->began_at = GetCurrentTimestamp();
+			dlist_delete(&task->node);
+			dlist_push_tail(&ready, &task->node);
+		}
+	}
 }
 
 /* The task is in no list. */
 static void
-end_task(Task *task)
+finish_task(Task *task)
 {
+	if (current == task)
+		current = NULL;
+	if (task->key != NULL)
+		release_waiters(task->key);
 	wipe_jsonb(task->args);
+	wipe_jsonb(task->call_args);
 	wipe_jsonb(task->state);
 	wipe_jsonb(task->response);
-	wipe_jsonb(task->continuation);
 	if (task->segment != NULL)
 		dsm_detach(task->segment);
+	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(task->memory);
 }
 
@@ -100,54 +184,42 @@ note_error(const char *message)
 			sizeof(orla_task_counters.last_error));
 }
 
+/* The caller has its answer; the task may go on without. */
 static void
-fail_task(Task *task, int sqlstate, const char *message, const char *detail,
+fail_call(Task *task, int sqlstate, const char *message, const char *detail,
 		  const char *hint)
 {
 	if (task->call != NULL)
 		orla_call_fail(task->call, sqlstate, message, detail, hint);
-}
-
-/* Runs those again that waited for what the task had under way. */
-static void
-release_waiters(const char *key)
-{
-	dlist_mutable_iter iter;
-	dlist_head	released;
-
-	dlist_init(&released);
-	dlist_foreach_modify(iter, &waiting)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (strcmp(task->waits_for, key) == 0)
-		{
-			dlist_delete(&task->node);
-			dlist_push_tail(&released, &task->node);
-		}
-	}
-	while (!dlist_is_empty(&released))
-	{
-		Task	   *task = dlist_container(Task, node, dlist_pop_head_node(&released));
-
-		run_step(task, task->call->operation, task->args);
-	}
+	task->call = NULL;
 }
 
 static void
-finish_task(Task *task)
+fail_busy(Task *task, const char *detail)
 {
-	char	   *key = task->key == NULL ? NULL :
-		MemoryContextStrdup(TopMemoryContext, task->key);
-
-	MemoryContextSwitchTo(TopMemoryContext);
-	end_task(task);
-	if (key != NULL)
-	{
-		release_waiters(key);
-		pfree(key);
-	}
+	fail_call(task, ERRCODE_ORLA_UNAVAILABLE, "too busy, try again", detail,
+			  "Try again in a moment.");
 }
+
+/*
+ * Ends a task that has not come to its end.  What it had claimed nobody has
+ * under way any more.
+ */
+static void
+give_up(Task *task)
+{
+	ErrorData  *error;
+
+	if (task->key != NULL)
+	{
+		Jsonb	   *key = orla_step_key(task->key);
+
+		(void) orla_operation_run("release_claim", key, &error);
+	}
+	finish_task(task);
+}
+
+/* ---- requests ------------------------------------------------------------ */
 
 /* The engine's callback: only takes note, orla_tasks_advance() goes on. */
 static void
@@ -156,16 +228,18 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	Task	   *task = arg;
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
-	task->response = orla_http_response_to_jsonb(response);
+	/* First of all: what follows may raise. */
+	dlist_delete(&task->node);
+	dlist_push_tail(&ready, &task->node);
+	task->responded = true;
 	if (response->failure != ORLA_HTTP_NONE)
 	{
 		orla_task_counters.failures++;
 		note_error(response->message);
 	}
+	task->response = orla_http_response_to_jsonb(response);
 	MemoryContextSwitchTo(caller);
 	orla_http_response_free(response);
-	dlist_delete(&task->node);
-	dlist_push_tail(&advancing, &task->node);
 }
 
 /* The engine has copies of what it needs, and wipes them. */
@@ -213,69 +287,69 @@ send_request(Task *task, Jsonb *json)
 static void
 start_request(Task *task, OrlaStep *step)
 {
-	if (!send_request(task, step->request))
-	{
-		fail_task(task, ERRCODE_INTERNAL_ERROR, "malformed request", NULL, NULL);
-		finish_task(task);
-		return;
-	}
 	if (task->key == NULL)
 		task->key = step->key;
-	task->next = step->next;
+	if (strlen(step->next) >= NAMEDATALEN || !send_request(task, step->request))
+	{
+		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed request", NULL, NULL);
+		give_up(task);
+		return;
+	}
+	strlcpy(task->operation, step->next, NAMEDATALEN);
 	task->state = step->state;
-	dlist_push_tail(&running, &task->node);
+	task->together = step->together;
+	dlist_push_tail(&requesting, &task->node);
+	current = NULL;
 	orla_task_counters.requests++;
 }
 
-/* The operation runs when the tasks are advanced, not while others look on. */
-static void
-run_later(Task *task, OrlaStep *step)
-{
-	if (task->key == NULL)
-		task->key = step->key;
-	task->next = step->next;
-	task->continuation = step->args;
-	dlist_push_tail(&advancing, &task->node);
-}
+/* ---- steps --------------------------------------------------------------- */
 
-static bool
-is_in_flight(const char *key)
-{
-	dlist_head *lists[] = {&running, &advancing};
-	int			i;
-
-	for (i = 0; i < lengthof(lists); i++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[i])
-		{
-			Task	   *task = dlist_container(Task, node, iter.cur);
-
-			if (task->key != NULL && strcmp(task->key, key) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
+/*
+ * Who waits for something that is not under way has met a claim of a task that
+ * came to no end, and is told so.
+ */
 static void
 wait_for_key(Task *task, OrlaStep *step)
 {
-	if (task->call == NULL || !is_in_flight(step->key) || task->runs > RUNS_MAX)
+	if (task->call_args == NULL || task->records || ++task->waits > WAITS_MAX)
 	{
-		fail_task(task, ERRCODE_ORLA_UNAVAILABLE, "too busy, try again",
-				  "What the call waited for has not ended.", NULL);
-		end_task(task);
+		fail_busy(task, "What the call waited for has not ended.");
+		give_up(task);
 		return;
 	}
+	task->args = orla_step_flag(task->call_args,
+								is_in_flight(step->key) ? "waited" : "unclaimed");
 	task->waits_for = step->key;
-	dlist_push_tail(&waiting, &task->node);
+	task->began_at = GetCurrentTimestamp();
+	dlist_push_tail(is_in_flight(step->key) ? &waiting : &ready, &task->node);
+	current = NULL;
+}
+
+/* In a transaction of its own, when the tasks are advanced. */
+static void
+run_next(Task *task, OrlaStep *step)
+{
+	if (task->key == NULL)
+		task->key = step->key;
+	if (strlen(step->next) >= NAMEDATALEN)
+	{
+		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
+		give_up(task);
+		return;
+	}
+	strlcpy(task->operation, step->next, NAMEDATALEN);
+	task->args = step->args;
+	task->records = false;
+	task->tries = 0;
+	task->began_at = GetCurrentTimestamp();
+	dlist_push_tail(&ready, &task->node);
+	current = NULL;
 }
 
 /* What to do with an operation's result. */
 static void
-take_step(Task *task, const char *operation, Jsonb *result)
+take_step(Task *task, Jsonb *result)
 {
 	OrlaStep	step;
 
@@ -293,43 +367,169 @@ take_step(Task *task, const char *operation, Jsonb *result)
 			start_request(task, &step);
 			break;
 		case ORLA_STEP_RUN:
-			run_later(task, &step);
 			wipe_jsonb(result);
+			run_next(task, &step);
 			break;
 		case ORLA_STEP_WAIT:
 			wait_for_key(task, &step);
 			break;
 		case ORLA_STEP_MALFORMED:
-			elog(LOG, "orla operation \"%s\" returned no step", operation);
-			fail_task(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
-			finish_task(task);
+			elog(LOG, "orla operation \"%s\" returned no step", task->operation);
+			fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
+			give_up(task);
 			break;
 	}
 }
 
-/* Runs an operation of the task, which is in no list. */
+/* Somebody holds what the operation needs. */
+static bool
+is_about_locks(const ErrorData *error)
+{
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_LOCK_NOT_AVAILABLE:
+		case ERRCODE_T_R_DEADLOCK_DETECTED:
+		case ERRCODE_T_R_SERIALIZATION_FAILURE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_worth_another_try(const Task *task, const ErrorData *error, long spent)
+{
+	if (task->records)
+		return spent < RECORD_MS;
+	return is_about_locks(error) && spent < LOCKED_MS;
+}
+
 static void
-run_step(Task *task, const char *operation, Jsonb *args)
+put_aside(Task *task)
+{
+	long		pause = Min(RETRY_MS << Min(task->tries, 10), RETRY_MAX_MS);
+
+	if (!task->records)
+		pause = RETRY_MS;
+	task->tries++;
+	task->run_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+	dlist_push_tail(&aside, &task->node);
+	current = NULL;
+}
+
+/* A caller does not wait for a recording that takes its time. */
+static void
+take_error(Task *task, ErrorData *error)
+{
+	long		spent = TimestampDifferenceMilliseconds(task->began_at, GetCurrentTimestamp());
+
+	note_error(error->message);
+	if (is_about_locks(error) && spent >= LOCKED_MS)
+		fail_busy(task, "Somebody holds a lock that the work needs.");
+	else if (!is_about_locks(error))
+	{
+		orla_step_report_fault(task->operation, error);
+		fail_call(task, error->sqlerrcode, error->message, error->detail, error->hint);
+	}
+	if (is_worth_another_try(task, error, spent))
+		put_aside(task);
+	else
+		give_up(task);
+}
+
+/* The response that has come, as arguments of the operation that takes it. */
+static void
+take_response(Task *task)
+{
+	wipe_and_free(&task->args);
+	task->args = orla_step_continue(task->state, task->response);
+	wipe_and_free(&task->state);
+	wipe_and_free(&task->response);
+	task->responded = false;
+	task->records = true;
+	task->tries = 0;
+	task->began_at = GetCurrentTimestamp();
+}
+
+/* The task is in no list. */
+static void
+run_task(Task *task)
 {
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 	ErrorData  *error;
 	Jsonb	   *result;
 
-	if (args == task->args)
-		task->runs++;
-	pgstat_report_activity(STATE_RUNNING, operation);
-	result = orla_operation_run(operation, args, &error);
+	current = task;
+	if (task->responded)
+		take_response(task);
+	pgstat_report_activity(STATE_RUNNING, task->operation);
+	result = orla_operation_run(task->operation, task->args, &error);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (result != NULL)
-		take_step(task, operation, result);
+		take_step(task, result);
 	else
+		take_error(task, error);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Those at the head of the list that may be recorded in one transaction. */
+static int
+find_company(Task **tasks)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
 	{
-		orla_step_report_fault(operation, error);
-		note_error(error->message);
-		fail_task(task, error->sqlerrcode, error->message, error->detail, error->hint);
-		finish_task(task);
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n == TOGETHER_MAX || !task->together ||
+			strcmp(task->operation, dlist_container(Task, node, dlist_head_node(&ready))->operation) != 0)
+			break;
+		tasks[n++] = task;
+	}
+	return n;
+}
+
+/*
+ * One commit for many; how many there were.  They stay in the list until it is
+ * done; where one of them fails, each is run by itself.
+ */
+static int
+run_together(void)
+{
+	Task	   *tasks[TOGETHER_MAX];
+	Jsonb	   *args[TOGETHER_MAX];
+	Jsonb	   *results[TOGETHER_MAX];
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *error;
+	int			n = find_company(tasks);
+	int			i;
+
+	if (n < 2)
+		return 0;
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		if (tasks[i]->responded)
+			take_response(tasks[i]);
+		args[i] = tasks[i]->args;
+		tasks[i]->together = false;
 	}
 	MemoryContextSwitchTo(caller);
+	pgstat_report_activity(STATE_RUNNING, tasks[0]->operation);
+	if (!orla_operation_run_together(tasks[0]->operation, n, args, results, &error))
+		return 0;
+	pgstat_report_activity(STATE_IDLE, NULL);
+	for (i = 0; i < n; i++)
+	{
+		MemoryContextSwitchTo(tasks[i]->memory);
+		dlist_delete(&tasks[i]->node);
+		current = tasks[i];
+		take_step(tasks[i], results[i]);
+		MemoryContextSwitchTo(caller);
+	}
+	return n;
 }
 
 void
@@ -341,10 +541,12 @@ orla_task_start_call(dsm_segment *segment)
 	dsm_pin_mapping(segment);
 	task->segment = segment;
 	task->call = dsm_segment_address(segment);
-	task->args = orla_call_take_args(task->call);
+	strlcpy(task->operation, task->call->operation, NAMEDATALEN);
+	task->call_args = orla_call_take_args(task->call);
+	task->args = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(task->call_args));
 	MemoryContextSwitchTo(caller);
 	orla_task_counters.calls++;
-	run_step(task, task->call->operation, task->args);
+	run_task(task);
 }
 
 void
@@ -353,42 +555,110 @@ orla_task_start_own(Jsonb *work)
 	Task	   *task = make_task();
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
+	current = task;
+	strlcpy(task->operation, "due_work", NAMEDATALEN);
 	/* What the step points to has to live as long as the task. */
-	take_step(task, "due_work", (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(work)));
+	take_step(task, (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(work)));
 	MemoryContextSwitchTo(caller);
+}
+
+/* ---- all of them ---------------------------------------------------------- */
+
+/* Those that were put aside for long enough, and callers that waited too long. */
+static void
+look_at_the_clock(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &aside)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (task->run_at <= now)
+		{
+			dlist_delete(&task->node);
+			dlist_push_tail(&ready, &task->node);
+		}
+	}
+	dlist_foreach_modify(iter, &waiting)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (TimestampDifferenceExceeds(task->began_at, now, WAIT_MS))
+		{
+			dlist_delete(&task->node);
+			fail_busy(task, "What the call waited for has not ended.");
+			finish_task(task);
+		}
+	}
 }
 
 int
 orla_tasks_advance(void)
 {
 	int			n = 0;
+	int			together;
 
-	while (!dlist_is_empty(&advancing))
+	look_at_the_clock();
+	while (!dlist_is_empty(&ready))
 	{
-		Task	   *task = dlist_container(Task, node, dlist_head_node(&advancing));
-		MemoryContext caller = MemoryContextSwitchTo(task->memory);
-
-		dlist_delete(&task->node);
-		if (task->response != NULL)
-		{
-			wipe_jsonb(task->continuation);
-			task->continuation = orla_step_continue(task->state, task->response);
-		}
-		MemoryContextSwitchTo(caller);
-		wipe_jsonb(task->state);
-		wipe_jsonb(task->response);
-		task->state = task->response = NULL;
-		run_step(task, task->next, task->continuation);
+		together = run_together();
+		CHECK_FOR_INTERRUPTS();
+		if (together > 0)
+			return n + together;
+		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
 		n++;
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
 }
 
-void
-orla_tasks_abandon(void)
+ArrayType *
+orla_tasks_heard(void)
 {
-	dlist_head *lists[] = {&running, &advancing, &waiting};
+	Datum		keys[TOGETHER_MAX];
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (n < TOGETHER_MAX && task->responded && task->key != NULL)
+			keys[n++] = CStringGetTextDatum(task->key);
+	}
+	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+long
+orla_tasks_timeout(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		wait = -1;
+	dlist_iter	iter;
+
+	if (!dlist_is_empty(&ready))
+		return 0;
+	dlist_foreach(iter, &aside)
+	{
+		long		ms = TimestampDifferenceMilliseconds(now, dlist_container(Task, node, iter.cur)->run_at);
+
+		wait = wait < 0 ? ms : Min(wait, ms);
+	}
+	return wait;
+}
+
+int
+orla_tasks_in_flight(void)
+{
+	return orla_http_in_flight(http_engine);
+}
+
+int
+orla_tasks_on_the_way_to(const char *operation)
+{
+	int			n = 0;
 	int			i;
 
 	for (i = 0; i < lengthof(lists); i++)
@@ -396,8 +666,47 @@ orla_tasks_abandon(void)
 		dlist_iter	iter;
 
 		dlist_foreach(iter, lists[i])
-			fail_task(dlist_container(Task, node, iter.cur),
-					  ERRCODE_ORLA_UNAVAILABLE, "too busy, try again",
-					  "The worker was stopped.", "Try again in a moment.");
+			n += strcmp(dlist_container(Task, node, iter.cur)->operation, operation) == 0;
 	}
+	return n;
+}
+
+bool
+orla_tasks_idle(void)
+{
+	return dlist_is_empty(&requesting) && dlist_is_empty(&ready) && dlist_is_empty(&aside);
+}
+
+void
+orla_tasks_recover(void)
+{
+	Task	   *task = current;
+
+	if (task == NULL)
+		return;
+	MemoryContextSwitchTo(task->memory);
+	if (task->records)
+		put_aside(task);
+	else
+	{
+		fail_busy(task, "The worker met an error.");
+		give_up(task);
+	}
+	MemoryContextSwitchTo(TopMemoryContext);
+}
+
+void
+orla_tasks_abandon(void)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(lists); i++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, lists[i])
+			fail_busy(dlist_container(Task, node, iter.cur), "The worker was stopped.");
+	}
+	if (current != NULL)
+		fail_busy(current, "The worker was stopped.");
 }

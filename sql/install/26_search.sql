@@ -108,8 +108,10 @@ COMMENT ON FUNCTION orla.search_document(text, text, text[]) IS
 CREATE FUNCTION orla.search_query(query text, tags text[])
     RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT websearch_to_tsquery('pg_catalog.simple'::regconfig, coalesce(query, ''))
-                   && coalesce(string_agg(format('''%s''', replace(replace(lexeme, '\', '\\'), '''', '''''')), ' & '), '')::tsquery
+    RETURN (SELECT CASE WHEN count(lexeme) = 0 THEN websearch_to_tsquery('pg_catalog.simple'::regconfig, coalesce(query, ''))
+                        -- an empty text as a tsquery would raise a NOTICE
+                        ELSE websearch_to_tsquery('pg_catalog.simple'::regconfig, coalesce(query, ''))
+                             && string_agg(format('''%s''', replace(replace(lexeme, '\', '\\'), '''', '''''')), ' & ')::tsquery END
               FROM unnest(orla.tag_lexemes(coalesce(tags, '{}'))) AS lexeme);
 REVOKE ALL ON FUNCTION orla.search_query(text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.search_query(text, text[])

@@ -11,3 +11,22 @@ GRANT EXECUTE ON FUNCTION orla.pre_request()
     TO orla_anon, orla_user, orla_analyst, orla_gateway;
 COMMENT ON FUNCTION orla.pre_request() IS
     'For PostgREST''s db-pre-request: proves the bearer token or the session cookie that the HTTP layer handed over; nobody without one, error PT401 for a bad one or for both.';
+
+-- For what writes later than it refuses other things: the answer to a GET does
+-- not depend on its arguments.
+CREATE FUNCTION orla.require_writable(operation text)
+    RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot execute % in a read-only transaction', operation
+            USING ERRCODE = 'read_only_sql_transaction';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.require_writable(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.require_writable(text) TO orla_service;
+COMMENT ON FUNCTION orla.require_writable(text) IS
+    'Refuses a read-only transaction. Errors: 25006.';

@@ -7,6 +7,7 @@ CREATE TABLE orla.oauth_states (
     session_id    uuid        NOT NULL,
     code_verifier bytea       NOT NULL
         CHECK (octet_length(code_verifier) >= 37 AND get_byte(code_verifier, 0) = 1),
+    redirect_uri  text        NOT NULL CHECK (octet_length(redirect_uri) <= 4000),
     return_to     text        CHECK (octet_length(return_to) <= 4000),
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL DEFAULT now() + interval '10 minutes',
@@ -18,6 +19,7 @@ COMMENT ON TABLE orla.oauth_states IS 'connections to a provider that were begun
 COMMENT ON COLUMN orla.oauth_states.state_hash IS 'SHA-256 (hex) of the state that went to the provider';
 COMMENT ON COLUMN orla.oauth_states.session_id IS 'the session that began; no other may complete';
 COMMENT ON COLUMN orla.oauth_states.code_verifier IS 'PKCE verifier, sealed';
+COMMENT ON COLUMN orla.oauth_states.redirect_uri IS 'as it went to the provider, which wants to hear the same again';
 COMMENT ON COLUMN orla.oauth_states.return_to IS 'where the page goes when all is done';
 CREATE INDEX oauth_states_session ON orla.oauth_states (user_id, session_id);
 CREATE INDEX oauth_states_expires_at ON orla.oauth_states (expires_at);

@@ -24,6 +24,7 @@ CREATE TABLE orla.user_cloud_storage_tokens (
     last_refreshed_at timestamptz,
     last_used_at     timestamptz NOT NULL DEFAULT now(),
     next_request_at  timestamptz,
+    not_before       timestamptz,
     claimed_at       timestamptz,
     failures         int         NOT NULL DEFAULT 0,
     connected_at     timestamptz NOT NULL DEFAULT now(),
@@ -38,16 +39,25 @@ COMMENT ON COLUMN orla.user_cloud_storage_tokens.refresh_token IS 'sealed with t
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.previous_refresh_token IS 'the one before a rotation, until the next success: tried once if the new one is refused';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.last_used_at IS 'when somebody last needed the token, to the precision of a refresh';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.next_request_at IS 'when the worker refreshes the token, or tries again to revoke it; NULL: never by itself';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.not_before IS 'until when the provider asked to be left alone';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.claimed_at IS 'since when the worker has a request under way for this row; emptied when a worker starts';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.failures IS 'requests without an answer in a row';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.scopes IS 'what the provider granted, which may be less than was asked for';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.status IS 'retrying: the provider does not answer; needs_operator: it refuses this installation; needs_reconnect: it no longer accepts the refresh token';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.selected_folders IS 'folders to show; empty for all';
-CREATE INDEX user_cloud_storage_tokens_due ON orla.user_cloud_storage_tokens (next_request_at)
-    WHERE claimed_at IS NULL;
-CREATE INDEX user_cloud_storage_tokens_claimed ON orla.user_cloud_storage_tokens (provider)
-    WHERE claimed_at IS NOT NULL;
-CREATE INDEX user_cloud_storage_tokens_account ON orla.user_cloud_storage_tokens (provider, provider_user_id);
+-- What is sealed does not get smaller.
+ALTER TABLE orla.user_cloud_storage_tokens
+    ALTER access_token SET STORAGE EXTERNAL,
+    ALTER refresh_token SET STORAGE EXTERNAL,
+    ALTER previous_refresh_token SET STORAGE EXTERNAL;
+-- The worker's own.  They lead with nothing that a tenant's query could use them
+-- for, since they lead through the rows of all.
+CREATE INDEX user_cloud_storage_tokens_due
+    ON orla.user_cloud_storage_tokens ((provider || ''), next_request_at) WHERE claimed_at IS NULL;
+CREATE INDEX user_cloud_storage_tokens_claimed
+    ON orla.user_cloud_storage_tokens (claimed_at) WHERE claimed_at IS NOT NULL;
+CREATE INDEX user_cloud_storage_tokens_account
+    ON orla.user_cloud_storage_tokens (provider_user_id);
 
 ALTER TABLE orla.user_cloud_storage_tokens ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.user_cloud_storage_tokens FORCE ROW LEVEL SECURITY;

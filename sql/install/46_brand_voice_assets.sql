@@ -20,7 +20,7 @@ ALTER TABLE orla.brand_voice_assets OWNER TO orla_service;
 COMMENT ON TABLE orla.brand_voice_assets IS 'brand material: guidelines, voice samples, logos, audience insights';
 COMMENT ON COLUMN orla.brand_voice_assets.category IS 'the two community categories come from imports';
 COMMENT ON COLUMN orla.brand_voice_assets.content IS 'the file itself';
-COMMENT ON COLUMN orla.brand_voice_assets.metadata IS 'facts about the file; full_text is the text that was found in it';
+COMMENT ON COLUMN orla.brand_voice_assets.metadata IS 'facts about the file: full_text is the text that was found in it; text_outcome is found, cut, or why there is none; found_type the media type as the bytes tell it';
 -- Files are compressed already, or read whole: what is read is not unpacked first.
 ALTER TABLE orla.brand_voice_assets ALTER COLUMN content SET STORAGE EXTERNAL;
 CREATE INDEX brand_voice_assets_uploaded_at ON orla.brand_voice_assets (user_id, uploaded_at);

@@ -3,6 +3,7 @@
 CREATE TABLE orla.mail_server (
     singleton    boolean     NOT NULL DEFAULT true CHECK (singleton),
     url          text        NOT NULL CHECK (url ~ '^smtps?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$'),
+    starttls     boolean     NOT NULL DEFAULT true,
     from_address text        NOT NULL CHECK (octet_length(from_address) <= 254),
     username     text        CHECK (octet_length(username) <= 1000),
     password     bytea       CHECK (octet_length(password) >= 37 AND get_byte(password, 0) = 1),
@@ -12,6 +13,7 @@ CREATE TABLE orla.mail_server (
 ALTER TABLE orla.mail_server OWNER TO orla_service;
 COMMENT ON TABLE orla.mail_server IS 'where mails are handed over, at most one row';
 COMMENT ON COLUMN orla.mail_server.url IS 'smtp://host:587 with STARTTLS, or smtps://host:465';
+COMMENT ON COLUMN orla.mail_server.starttls IS 'false: in plain text, to this machine alone';
 COMMENT ON COLUMN orla.mail_server.password IS 'sealed';
 
 ALTER TABLE orla.mail_server ENABLE ROW LEVEL SECURITY;
@@ -23,6 +25,6 @@ CREATE POLICY mail_server_admin ON orla.mail_server
 
 REVOKE ALL ON TABLE orla.mail_server FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.mail_server TO orla_service;
-GRANT SELECT (url, from_address, username, updated_at) ON TABLE orla.mail_server TO orla_admin;
+GRANT SELECT (url, starttls, from_address, username, updated_at) ON TABLE orla.mail_server TO orla_admin;
 
 SELECT pg_extension_config_dump('orla.mail_server', '');

@@ -139,10 +139,12 @@ COMMENT ON FUNCTION orla.check_password(text, text) IS
 -- An opaque token is <id>.<256 random bits>; what is stored is its SHA-256.
 CREATE FUNCTION orla.token_hash(token text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT encode(sha256(convert_to(token, 'UTF8')), 'hex')
+BEGIN
+    RETURN encode(sha256(convert_to(token, 'UTF8')), 'hex');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_hash(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_hash(text) TO orla_service;

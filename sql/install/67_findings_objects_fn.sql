@@ -195,9 +195,12 @@ AS $$
      CROSS JOIN LATERAL (
         SELECT a.grantee FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
         EXCEPT
-        SELECT a.grantee
-          FROM pg_init_privs i CROSS JOIN LATERAL aclexplode(i.initprivs) a
-         WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
+        (SELECT a.grantee
+           FROM pg_init_privs i CROSS JOIN LATERAL aclexplode(i.initprivs) a
+          WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
+         UNION ALL
+         -- PUBLIC's by default, see 20_tenant.sql.
+         SELECT 0::oid WHERE p.oid = 'orla.current_tenant()'::regprocedure)
      ) x
      WHERE p.pronamespace IN ('orla'::regnamespace, 'orla_api'::regnamespace)
        AND (x.grantee = 0

@@ -39,7 +39,7 @@ COMMENT ON COLUMN orla_api.brand_voice_assets.category IS 'guidelines, voice_sam
 COMMENT ON COLUMN orla_api.brand_voice_assets.file_type IS 'Media type of the file.';
 COMMENT ON COLUMN orla_api.brand_voice_assets.file_path IS 'Where the file came from.';
 COMMENT ON COLUMN orla_api.brand_voice_assets.content_preview IS 'The beginning of the text.';
-COMMENT ON COLUMN orla_api.brand_voice_assets.metadata IS 'Facts about the file; full_text is the text that was found in it.';
+COMMENT ON COLUMN orla_api.brand_voice_assets.metadata IS 'Facts about the file: full_text is the text that was found in it; text_outcome is found, cut, or why there is none; found_type the media type as the bytes tell it.';
 REVOKE ALL ON TABLE orla_api.brand_voice_assets FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla_api.brand_voice_assets TO orla_user, orla_gateway, orla_service;
 GRANT SELECT ON TABLE orla_api.brand_voice_assets TO orla_analyst;

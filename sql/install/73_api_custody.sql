@@ -64,7 +64,7 @@ CREATE FUNCTION orla_api.complete_connection(state text, code text, iss text DEF
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('complete_connection', jsonb_strip_nulls(jsonb_build_object(
+    SELECT orla.perform_by_worker('complete_connection', jsonb_strip_nulls(jsonb_build_object(
                'state', state, 'code', code, 'iss', iss, 'error', error, 'provider', provider,
                'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid')))
 $$;
@@ -79,7 +79,7 @@ CREATE FUNCTION orla_api.disconnect(provider text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()))
+    SELECT orla.perform_by_worker('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()))
 $$;
 ALTER FUNCTION orla_api.disconnect(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.disconnect(text) FROM PUBLIC;

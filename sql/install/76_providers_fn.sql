@@ -1,19 +1,19 @@
 -- Providers of cloud storage: what orla knows of them, and what operators add.
 -- A provider is a row, not an if: what differs between them is in these facts.
 
--- RFC 3986: everything but the unreserved characters, byte by byte.
+-- RFC 3986: everything but the unreserved characters, byte by byte.  In runs, since
+-- most of what is encoded needs little of it.
 CREATE FUNCTION orla.percent_encode(value text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(string_agg(
-               CASE WHEN chr(b.byte) ~ '[A-Za-z0-9_.~-]' AND b.byte < 128 THEN chr(b.byte)
-                    ELSE '%' || upper(lpad(to_hex(b.byte), 2, '0')) END, '' ORDER BY b.place), '')
-      FROM (SELECT get_byte(bytes, place) AS byte, place
-              FROM (SELECT convert_to(value, 'UTF8') AS bytes) AS v
-             CROSS JOIN LATERAL generate_series(0, octet_length(bytes) - 1) AS place) AS b
-     WHERE b.byte > 0
+BEGIN
+    RETURN CASE WHEN value !~ '[^A-Za-z0-9_.~-]' THEN value ELSE
+        (SELECT string_agg(CASE WHEN m.run[1] ~ '^[A-Za-z0-9_.~-]' THEN m.run[1]
+                                ELSE regexp_replace(upper(encode(convert_to(m.run[1], 'UTF8'), 'hex')), '(..)', E'%\\1', 'g') END, '' ORDER BY m.place)
+           FROM regexp_matches(value, '[A-Za-z0-9_.~-]+|[^A-Za-z0-9_.~-]+', 'g') WITH ORDINALITY AS m (run, place)) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.percent_encode(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.percent_encode(text) TO orla_service;
@@ -23,12 +23,15 @@ COMMENT ON FUNCTION orla.percent_encode(text) IS
 -- {"a": "b c"} → a=b%20c
 CREATE FUNCTION orla.url_query(parameters jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT coalesce(string_agg(orla.percent_encode(p.key) || '=' || orla.percent_encode(p.value), '&' ORDER BY p.key), '')
       FROM jsonb_each_text(parameters) AS p
-     WHERE p.value IS NOT NULL
+     WHERE p.value IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.url_query(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.url_query(jsonb) TO orla_service;
@@ -39,10 +42,11 @@ COMMENT ON FUNCTION orla.url_query(jsonb) IS
 -- docs/providers.md explains each key.
 CREATE FUNCTION orla.provider_defaults(provider text)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE provider
+BEGIN
+    RETURN CASE provider
         WHEN 'google_drive' THEN jsonb_build_object(
             'label', 'Google Drive',
             'files', 'google_drive',
@@ -53,7 +57,7 @@ AS $$
             'token_url', 'https://oauth2.googleapis.com/token',
             'issuer', 'https://accounts.google.com',
             'revoke_url', 'https://oauth2.googleapis.com/revoke',
-            'revoke_with', 'form',
+            'revoke_with', 'token',
             -- It ends every token of this person and this client.
             'revoke_reach', 'account',
             'account_url', 'https://openidconnect.googleapis.com/v1/userinfo',
@@ -104,7 +108,8 @@ AS $$
             'access_page', 'https://www.dropbox.com/account/connected_apps',
             'hosts', '["www.dropbox.com", "api.dropboxapi.com", "content.dropboxapi.com"]'::jsonb,
             'download_hosts', '[]'::jsonb)
-    END
+    END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.provider_defaults(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.provider_defaults(text) TO orla_service, orla_admin;
@@ -143,11 +148,13 @@ COMMENT ON FUNCTION orla.provider_facts(text) IS
 
 CREATE FUNCTION orla.client_secret(provider text)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
-      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL
+BEGIN
+    RETURN (SELECT orla.unseal(p.client_secret, NULL, 'providers|' || p.name || '|client_secret')
+      FROM orla.providers AS p WHERE p.name = provider AND p.client_secret IS NOT NULL);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.client_secret(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.client_secret(text) TO orla_service;
@@ -156,10 +163,12 @@ COMMENT ON FUNCTION orla.client_secret(text) IS
 
 CREATE FUNCTION orla.host_of(url text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1])
+BEGIN
+    RETURN lower((regexp_match(url, '^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/|\?|$)'))[1]);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.host_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.host_of(text) TO orla_service;
@@ -177,6 +186,9 @@ DECLARE
     lists   text[] := '{scopes,hosts,download_hosts,account_id,account_email}';
     f       record;
 BEGIN
+    IF jsonb_typeof(facts) <> 'object' THEN
+        RETURN 'They must be an object.';
+    END IF;
     FOR f IN SELECT * FROM jsonb_each(facts) LOOP
         IF f.key = ANY (texts) THEN
             IF jsonb_typeof(f.value) NOT IN ('string', 'null') THEN
@@ -194,7 +206,7 @@ BEGIN
             RETURN format('"%s" is not known.', f.key);
         END IF;
     END LOOP;
-    FOR f IN SELECT k AS key FROM unnest('{authorize_url,token_url,hosts,scopes}'::text[]) AS k WHERE facts -> k IS NULL LOOP
+    FOR f IN SELECT k AS key FROM unnest('{authorize_url,token_url,hosts,scopes}'::text[]) AS k WHERE facts ->> k IS NULL LOOP
         RETURN format('"%s" is missing.', f.key);
     END LOOP;
     FOR f IN SELECT k AS key, facts ->> k AS url FROM unnest('{authorize_url,token_url,revoke_url,account_url,api_url,content_url}'::text[]) AS k
@@ -211,6 +223,12 @@ BEGIN
     IF facts ->> 'redirect_path' !~ '^/[A-Za-z0-9._~/-]*$' THEN
         RETURN '"redirect_path" must be a plain path.';
     END IF;
+    FOR f IN SELECT * FROM (VALUES ('revoke_with', '{token,client,bearer}'::text[]), ('revoke_reach', '{grant,account,none}'),
+                                   ('account_method', '{GET,POST}')) AS v (key, known) LOOP
+        IF facts ->> f.key <> ALL (f.known) THEN
+            RETURN format('"%s" must be one of: %s.', f.key, array_to_string(f.known, ', '));
+        END IF;
+    END LOOP;
     IF facts ->> 'files' NOT IN ('google_drive', 'onedrive', 'dropbox') THEN
         RETURN '"files" must be google_drive, onedrive or dropbox: whose API the provider speaks.';
     END IF;

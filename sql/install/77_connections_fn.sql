@@ -5,10 +5,12 @@
 
 CREATE FUNCTION orla.token_purpose(provider text, token_column text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'user_cloud_storage_tokens|' || provider || '|' || token_column
+BEGIN
+    RETURN 'user_cloud_storage_tokens|' || provider || '|' || token_column;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_purpose(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_purpose(text, text) TO orla_service;
@@ -97,6 +99,9 @@ BEGIN
     IF said ~ '^[0-9]{1,6}$' THEN
         RETURN least(said::int, 86400);
     END IF;
+    IF said IS NULL THEN
+        RETURN NULL;        -- GREATEST would make 0 of it
+    END IF;
     RETURN least(greatest(ceil(extract(epoch FROM said::timestamptz - now())), 0), 86400);
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
@@ -112,20 +117,26 @@ COMMENT ON FUNCTION orla.retry_after(jsonb) IS
 -- never texts; an error that nobody knows is no reason to give a connection up.
 CREATE FUNCTION orla.token_outcome(response jsonb)
     RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
+DECLARE
+    object jsonb := orla.response_object(response);
+BEGIN
+    RETURN CASE
+        WHEN response ->> 'failure' = 'refused' THEN 'operator'    -- by us: it is not to lead there
         WHEN response ->> 'failure' IS NOT NULL THEN 'retry'
         WHEN (response ->> 'status')::int = 200
-             AND jsonb_typeof(o.object -> 'access_token') = 'string' AND o.object ->> 'access_token' <> ''
-             AND lower(coalesce(o.object ->> 'token_type', 'bearer')) = 'bearer' THEN 'token'
+             AND jsonb_typeof(object -> 'access_token') = 'string' AND object ->> 'access_token' <> ''
+             AND lower(coalesce(object ->> 'token_type', 'bearer')) = 'bearer' THEN 'token'
         WHEN (response ->> 'status')::int NOT IN (400, 401, 403) THEN 'retry'
-        WHEN o.object ->> 'error' IN ('invalid_grant', 'interaction_required', 'consent_required', 'login_required', 'access_denied') THEN 'reconnect'
-        WHEN o.object ->> 'error' IN ('invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope',
+        -- Microsoft's invalid_grant for what passes: asked too often, locked for a while
+        WHEN object -> 'error_codes' @> '[50196]' OR object -> 'error_codes' @> '[50053]' THEN 'retry'
+        WHEN object ->> 'error' IN ('invalid_grant', 'interaction_required', 'consent_required', 'login_required', 'access_denied') THEN 'reconnect'
+        WHEN object ->> 'error' IN ('invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope',
                                       'redirect_uri_mismatch', 'deleted_client', 'invalid_request') THEN 'operator'
-        ELSE 'retry' END
-      FROM (SELECT orla.response_object(response) AS object) AS o
+        ELSE 'retry' END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_outcome(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_outcome(jsonb) TO orla_service;
@@ -144,8 +155,9 @@ AS $$
         WHEN o.object ->> 'error' ~ '^[A-Za-z_]{1,60}$' THEN
             format('status %s, %s', response ->> 'status', o.object ->> 'error')
             || coalesce(' (AADSTS' || ((o.object -> 'error_codes' ->> 0)::numeric)::text || ')', '')
+        WHEN (response ->> 'status')::int = 200 AND o.object ? 'access_token' AND o.object ? 'token_type' THEN 'an answer with a token of another kind'
         WHEN (response ->> 'status')::int = 200 THEN 'an answer without a token'
-        ELSE format('status %s', response ->> 'status') END
+        ELSE coalesce('status ' || (response ->> 'status'), 'no answer') END
       FROM (SELECT CASE WHEN orla.response_object(response) #>> '{error_codes,0}' ~ '^[0-9]{1,9}$' THEN orla.response_object(response)
                         ELSE orla.response_object(response) - 'error_codes' END AS object) AS o
 $$;
@@ -154,14 +166,53 @@ GRANT EXECUTE ON FUNCTION orla.response_problem(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.response_problem(jsonb) IS
     'What went wrong with a request, without a word of what was sent.';
 
+-- One sentence for last_error: who has to do something, and why.
+CREATE FUNCTION orla.outcome_words(outcome text, response jsonb)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT left(CASE outcome
+        WHEN 'reconnect' THEN 'The provider accepts the connection no longer'
+        WHEN 'operator' THEN CASE WHEN response ->> 'failure' = 'refused' THEN 'This installation does not let the request out'
+                                  ELSE 'The provider refuses this installation' END
+        ELSE 'The provider does not answer as it should' END || ': ' || orla.response_problem(response) || '.', 1000)
+$$;
+REVOKE ALL ON FUNCTION orla.outcome_words(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.outcome_words(text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.outcome_words(text, jsonb) IS
+    'What an answer without a token means, in a sentence.';
+
+-- A stored value that does not open must not keep the work for others from being
+-- done.
+CREATE FUNCTION orla.try_unseal(sealed bytea, tenant uuid, purpose text, OUT secret text, OUT problem text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    detail text;
+BEGIN
+    secret := orla.unseal(sealed, tenant, purpose);
+EXCEPTION WHEN data_exception OR data_corrupted OR config_file_error OR no_data_found THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+    problem := concat_ws(': ', problem, nullif(detail, ''));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.try_unseal(bytea, uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.try_unseal(bytea, uuid, text) TO orla_service;
+COMMENT ON FUNCTION orla.try_unseal(bytea, uuid, text) IS
+    'As orla.unseal(), with the error as a result.';
+
 -- Seconds that a token is good for; an answer that does not say means an hour.
 CREATE FUNCTION orla.token_lifetime(answer jsonb)
     RETURNS int
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN answer ->> 'expires_in' ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN least(trunc((answer ->> 'expires_in')::numeric), 31536000)::int
-                ELSE 3600 END
+BEGIN
+    RETURN CASE WHEN answer ->> 'expires_in' ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN least(trunc((answer ->> 'expires_in')::numeric), 31536000)::int
+                ELSE 3600 END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_lifetime(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_lifetime(jsonb) TO orla_service;
@@ -190,14 +241,16 @@ COMMENT ON FUNCTION orla.missing_scopes(jsonb, text[]) IS
 -- RFC 6749, 2.3.1: the client names itself in the form, percent-encoded.
 CREATE FUNCTION orla.token_request(facts jsonb, form jsonb)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
+BEGIN
+    RETURN jsonb_build_object(
         'method', 'POST', 'url', facts ->> 'token_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576,
         'headers', '{"accept": "application/json"}'::jsonb,
         'form', jsonb_strip_nulls(form || jsonb_build_object('client_id', facts ->> 'client_id',
-                                                            'client_secret', orla.client_secret(facts ->> 'name'))))
+                                                            'client_secret', orla.client_secret(facts ->> 'name'))));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_request(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_request(jsonb, jsonb) TO orla_service;
@@ -206,10 +259,12 @@ COMMENT ON FUNCTION orla.token_request(jsonb, jsonb) IS
 
 CREATE FUNCTION orla.refresh_request(facts jsonb, refresh_token text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.token_request(facts, jsonb_build_object('grant_type', 'refresh_token', 'refresh_token', refresh_token))
+BEGIN
+    RETURN orla.token_request(facts, jsonb_build_object('grant_type', 'refresh_token', 'refresh_token', refresh_token));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refresh_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refresh_request(jsonb, text) TO orla_service;
@@ -218,10 +273,12 @@ COMMENT ON FUNCTION orla.refresh_request(jsonb, text) IS
 
 CREATE FUNCTION orla.connection_key(user_id uuid, provider text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'connection ' || user_id || ' ' || provider
+BEGIN
+    RETURN 'connection ' || user_id || ' ' || provider;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.connection_key(uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.connection_key(uuid, text) TO orla_service;
@@ -231,34 +288,33 @@ COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
 -- ---- connecting -------------------------------------------------------------
 
 -- The state goes with the session that began: a code that comes back in
--- another browser is nobody's.
+-- another browser is nobody's.  This runs in the caller's own session: plans are
+-- generic there too, since whoever prints a plan that is made for its parameters
+-- prints the verifier.
 CREATE FUNCTION orla.begin_connection(provider text, return_to text, account uuid, session uuid)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    facts    jsonb := orla.provider_facts(provider);
+    facts    jsonb;
     state    text := account || '.' || orla.random_token();
     verifier text := orla.random_token();
 BEGIN
+    PERFORM orla.require_writable('connect');
+    facts := orla.provider_facts(provider);
     IF session IS NULL THEN
         RAISE EXCEPTION 'no session'
             USING ERRCODE = 'invalid_authorization_specification',
                   DETAIL = 'A connection is begun and completed in one session of the person.',
                   HINT = 'Sign in with an access token.';
     END IF;
-    -- said now, not when the person comes back from the provider
-    IF (SELECT w.ready FROM orla.worker_state() AS w) IS NOT TRUE THEN
-        RAISE EXCEPTION 'no worker for this database'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'Calls to providers are made by a worker, which is not running.',
-                  HINT = 'Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart.';
-    END IF;
-    INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, return_to)
+    PERFORM orla.require_worker();      -- said now, not when the person comes back from the provider
+    INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, redirect_uri, return_to)
     VALUES (account, orla.token_hash(state), provider, session,
             orla.seal(verifier, account, 'oauth_states|' || provider || '|code_verifier'),
-            orla.check_return_to(return_to));
+            orla.redirect_uri(facts), orla.check_return_to(return_to));
     RETURN jsonb_build_object('authorization_url',
         (facts ->> 'authorize_url') || CASE WHEN facts ->> 'authorize_url' LIKE '%?%' THEN '&' ELSE '?' END
         || orla.url_query(coalesce(facts -> 'authorize_params', '{}') || jsonb_build_object(
@@ -273,7 +329,8 @@ GRANT EXECUTE ON FUNCTION orla.begin_connection(text, text, uuid, uuid) TO orla_
 COMMENT ON FUNCTION orla.begin_connection(text, text, uuid, uuid) IS
     'The work of orla_api.connect().';
 
--- The state is used up by the first attempt, whatever becomes of it.
+-- The state is used up by the first attempt, whatever becomes of it.  While an
+-- older connection is being revoked it waits: that could end the new one.
 CREATE FUNCTION orla.do_complete_connection(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -283,7 +340,17 @@ DECLARE
     account uuid := (args ->> 'user_id')::uuid;
     s       orla.oauth_states;
     facts   jsonb;
+    key     text;
 BEGIN
+    SELECT orla.connection_key(o.user_id, o.provider) INTO key
+      FROM orla.oauth_states AS o
+      JOIN orla.user_cloud_storage_tokens AS t ON t.user_id = o.user_id AND t.provider = o.provider
+     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state')
+       AND t.claimed_at IS NOT NULL AND NOT t.is_active;
+    IF key IS NOT NULL AND NOT args ? 'unclaimed' THEN
+        RETURN jsonb_build_object('wait', key);
+    END IF;
+
     DELETE FROM orla.oauth_states AS o
      WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state')
     RETURNING * INTO s;
@@ -309,7 +376,7 @@ BEGIN
     RETURN jsonb_build_object('next', 'name_account',
         'state', jsonb_build_object('user_id', account, 'provider', s.provider, 'return_to', s.return_to, 'sent_at', clock_timestamp()),
         'http', orla.token_request(facts, jsonb_build_object(
-            'grant_type', 'authorization_code', 'code', args ->> 'code', 'redirect_uri', orla.redirect_uri(facts),
+            'grant_type', 'authorization_code', 'code', args ->> 'code', 'redirect_uri', s.redirect_uri,
             'code_verifier', orla.unseal(s.code_verifier, account, 'oauth_states|' || s.provider || '|code_verifier'))));
 END
 $$;
@@ -327,16 +394,31 @@ BEGIN
     PERFORM orla.audit('complete_connection', 'failure', (state ->> 'user_id')::uuid,
                        jsonb_build_object('provider', state ->> 'provider', 'reason', orla.response_problem(response)));
     RETURN CASE outcome
-        WHEN 'reconnect' THEN orla.refusal('22023', 'the provider refused the code', orla.response_problem(response) || '.', 'Connect again.')
-        WHEN 'operator' THEN orla.refusal('PT502', 'the provider refuses this installation', orla.response_problem(response) || '.',
+        WHEN 'reconnect' THEN orla.refusal('22023', 'the provider refused the code', orla.outcome_words(outcome, response), 'Connect again.')
+        WHEN 'operator' THEN orla.refusal('PT502', 'the provider refuses this installation', orla.outcome_words(outcome, response),
                                           'An operator has to check what orla.configure_provider() was told.')
-        ELSE orla.refusal('PT503', 'the provider does not answer', orla.response_problem(response) || '.', 'Connect again in a moment.') END;
+        ELSE orla.refusal('PT503', 'the provider does not answer', orla.outcome_words(outcome, response), 'Connect again in a moment.') END;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.refuse_connection(jsonb, text, jsonb) IS
     'What a person is told whose connection could not be completed.';
+
+CREATE FUNCTION orla.account_step(state jsonb, facts jsonb)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('next', 'store_connection', 'state', state,
+        'http', jsonb_build_object('method', coalesce(facts ->> 'account_method', 'GET'), 'url', facts ->> 'account_url',
+                                   'hosts', facts -> 'hosts', 'bearer', state #>> '{answer,access_token}',
+                                   'headers', '{"accept": "application/json"}'::jsonb, 'timeout_ms', 15000, 'max_bytes', 1048576))
+$$;
+REVOKE ALL ON FUNCTION orla.account_step(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.account_step(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.account_step(jsonb, jsonb) IS
+    'Asks the provider whose account it is.';
 
 -- The tokens stay in the worker's memory until it is known whose they are.
 CREATE FUNCTION orla.do_name_account(args jsonb)
@@ -347,40 +429,36 @@ AS $$
 DECLARE
     state   jsonb := args -> 'state';
     outcome text := orla.token_outcome(args -> 'response');
-    answer  jsonb := orla.response_object(args -> 'response');
     facts   jsonb := orla.provider_facts(state ->> 'provider');
 BEGIN
     IF outcome <> 'token' THEN
         RETURN orla.refuse_connection(state, outcome, args -> 'response');
     END IF;
-    state := state || jsonb_build_object('answer', answer - 'id_token');
+    state := state || jsonb_build_object('answer', orla.response_object(args -> 'response') - 'id_token');
     IF facts ->> 'account_url' IS NULL THEN
         RETURN orla.do_store_connection(jsonb_build_object('state', state));
     END IF;
-    RETURN jsonb_build_object('next', 'store_connection', 'state', state,
-        'http', jsonb_build_object('method', coalesce(facts ->> 'account_method', 'GET'), 'url', facts ->> 'account_url',
-                                   'hosts', facts -> 'hosts', 'bearer', answer ->> 'access_token',
-                                   'headers', '{"accept": "application/json"}'::jsonb, 'timeout_ms', 15000, 'max_bytes', 1048576));
+    RETURN orla.account_step(state, facts);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_name_account(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.do_name_account(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_name_account(jsonb) IS
-    'Second step of complete_connection(): asks the provider whose account it is.';
+    'Second step of complete_connection(): takes the tokens, and asks the provider whose account it is.';
 
-CREATE FUNCTION orla.first_text(object jsonb, keys jsonb)
+CREATE FUNCTION orla.first_text(object jsonb, keys jsonb, longest int DEFAULT 300)
     RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT left(object ->> k.key, 300)
+    SELECT left(object ->> k.key, longest)
       FROM jsonb_array_elements_text(coalesce(keys, '[]')) WITH ORDINALITY AS k (key, place)
-     WHERE jsonb_typeof(object -> k.key) IN ('string', 'number')
+     WHERE jsonb_typeof(object -> k.key) IN ('string', 'number') AND object ->> k.key <> ''
      ORDER BY k.place LIMIT 1
 $$;
-REVOKE ALL ON FUNCTION orla.first_text(jsonb, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.first_text(jsonb, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.first_text(jsonb, jsonb) IS
+REVOKE ALL ON FUNCTION orla.first_text(jsonb, jsonb, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.first_text(jsonb, jsonb, int) TO orla_service;
+COMMENT ON FUNCTION orla.first_text(jsonb, jsonb, int) IS
     'The first of these members that is there.';
 
 -- One connection per person and provider: the same account again replaces the
@@ -403,12 +481,27 @@ DECLARE
                             THEN ARRAY(SELECT jsonb_array_elements_text(facts -> 'scopes'))
                             ELSE regexp_split_to_array(btrim(left(answer ->> 'scope', 4000)), '[ ,]+') END;
     missing  text[] := orla.missing_scopes(facts -> 'scopes', granted);
+    problems text[];
     c        orla.user_cloud_storage_tokens;
 BEGIN
-    IF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200'
-                                           OR orla.first_text(person, facts -> 'account_id') IS NULL) THEN
-        RETURN orla.refuse_connection(state, CASE WHEN args #>> '{response,status}' IN ('401', '403') THEN 'operator' ELSE 'retry' END, args -> 'response');
+    IF NOT EXISTS (SELECT FROM orla.users AS u WHERE u.id = account) THEN
+        RETURN orla.refusal('28000', 'no tenant', 'The account was deleted.');
+    ELSIF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200'
+                                              OR orla.first_text(person, facts -> 'account_id') IS NULL) THEN
+        -- The code is used up: what passes is worth another try.
+        IF coalesce(args #>> '{response,status}', '500') >= '500' AND NOT state ? 'asked_twice' THEN
+            RETURN orla.account_step(state || '{"asked_twice": true}', facts);
+        END IF;
+        RETURN orla.refuse_connection(state, CASE WHEN args #>> '{response,status}' IN ('401', '403') OR args #>> '{response,failure}' = 'refused'
+                                                  THEN 'operator' ELSE 'retry' END, args -> 'response');
     END IF;
+    problems := array_remove(ARRAY[
+        CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', left(array_to_string(missing, ', '), 500)) END,
+        CASE WHEN coalesce(answer ->> 'refresh_token', '') = ''
+                  AND NOT EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS t
+                                   WHERE t.user_id = account AND t.provider = who AND t.refresh_token IS NOT NULL
+                                     AND t.provider_user_id = orla.first_text(person, facts -> 'account_id'))
+             THEN 'The provider gave no refresh token: the connection ends when its access token runs out.' END], NULL);
 
     INSERT INTO orla.user_cloud_storage_tokens AS t
            (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
@@ -420,7 +513,7 @@ BEGIN
             jsonb_strip_nulls(jsonb_build_object('root_namespace_id',
                 CASE WHEN person #>> '{root_info,root_namespace_id}' <> person #>> '{root_info,home_namespace_id}'
                      THEN person #>> '{root_info,root_namespace_id}' END)),
-            CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', array_to_string(missing, ', ')) END,
+            nullif(array_to_string(problems, ' '), ''),
             now(), orla.next_refresh(until, now()))
     ON CONFLICT (user_id, provider) DO UPDATE
        SET provider_user_id = excluded.provider_user_id, provider_email = excluded.provider_email,
@@ -431,7 +524,7 @@ BEGIN
            metadata = excluded.metadata, status = 'connected', is_active = true, last_error = excluded.last_error,
            connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
            last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
-           next_request_at = excluded.next_request_at, claimed_at = NULL, failures = 0
+           next_request_at = excluded.next_request_at, not_before = NULL, claimed_at = NULL, failures = 0
     RETURNING * INTO c;
     PERFORM orla.audit('complete_connection', 'success', account, jsonb_build_object('provider', who));
     RETURN jsonb_build_object('answer', jsonb_strip_nulls(jsonb_build_object(

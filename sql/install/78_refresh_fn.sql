@@ -3,15 +3,19 @@
 
 -- Seconds of validity below which a token is refreshed ahead: orla.refresh_margin,
 -- never more than half of its life; spread, so that connections that were made
--- together do not come back together for ever.  One that nobody has used for a
--- day is kept alive once a month: providers forget what sleeps for longer.
+-- together do not come back together for ever.  Not sooner than in a minute: what
+-- lives for seconds is refreshed when it is needed.  One that nobody has used for
+-- a day is kept alive once a month: providers forget what sleeps for longer.
 CREATE FUNCTION orla.next_refresh(until timestamptz, used timestamptz)
     RETURNS timestamptz
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN used < now() - interval '1 day' THEN now() + interval '30 days' * (0.9 + 0.1 * random())
-                ELSE until - least(current_setting('orla.refresh_margin')::interval, (until - now()) / 2) * (1 + 0.2 * random()) END
+BEGIN
+    RETURN CASE WHEN used < now() - interval '1 day' THEN now() + interval '30 days' * (0.9 + 0.1 * random())
+                ELSE greatest(until - least(current_setting('orla.refresh_margin')::interval, (until - now()) / 2) * (1 + 0.2 * random()),
+                              now() + interval '1 minute') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.next_refresh(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.next_refresh(timestamptz, timestamptz) TO orla_service;
@@ -21,25 +25,46 @@ COMMENT ON FUNCTION orla.next_refresh(timestamptz, timestamptz) IS
 -- 1, 2, 4 … seconds, an hour at most, spread by half.
 CREATE FUNCTION orla.backoff(failures int)
     RETURNS interval
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT make_interval(secs => least(power(2, least(failures, 20)), 3600) * (0.75 + 0.5 * random()))
+BEGIN
+    RETURN make_interval(secs => least(power(2, least(failures, 20)), 3600) * (0.75 + 0.5 * random()));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.backoff(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.backoff(int) TO orla_service;
 COMMENT ON FUNCTION orla.backoff(int) IS
     'How long to wait after so many failures in a row.';
 
+-- Some seconds must be left, or half of a short life.
+CREATE FUNCTION orla.is_fresh(c orla.user_cloud_storage_tokens)
+    RETURNS boolean
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN c.access_token IS NOT NULL
+           AND coalesce(c.token_expires_at > clock_timestamp()
+                        + least(interval '5 seconds', greatest((c.token_expires_at - c.last_refreshed_at) / 2, interval '0')), false);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) TO orla_service;
+COMMENT ON FUNCTION orla.is_fresh(orla.user_cloud_storage_tokens) IS
+    'Whether the access token is good for a request that begins now.';
+
 -- The sealed token, for whoever waits: a statement does not see what was
 -- committed after it began, so the answer carries it.
 CREATE FUNCTION orla.token_of_connection(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('answer', jsonb_build_object(
-               'sealed', encode(c.access_token, 'base64'), 'expires_at', c.token_expires_at))
+BEGIN
+    RETURN jsonb_build_object('answer', jsonb_build_object(
+               'sealed', encode(c.access_token, 'base64'), 'expires_at', c.token_expires_at));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) TO orla_service;
@@ -49,17 +74,21 @@ COMMENT ON FUNCTION orla.token_of_connection(orla.user_cloud_storage_tokens) IS
 -- What a person is told who needs a connection that does not work.
 CREATE FUNCTION orla.refuse_use(c orla.user_cloud_storage_tokens)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
+BEGIN
+    RETURN CASE
         WHEN c.user_id IS NULL OR c.status = 'disconnected' OR NOT c.is_active THEN
             orla.refusal('55000', 'not connected', NULL, 'Connect first.')
         WHEN c.status = 'needs_reconnect' THEN
             orla.refusal('55000', 'the connection has ended', coalesce(c.last_error, 'The provider accepts its token no longer.'), 'Connect again.')
+        WHEN c.status = 'needs_operator' AND c.last_error LIKE 'The stored token does not open%' THEN
+            orla.refusal('PT502', 'the stored token does not open', c.last_error, 'An operator has to look at the keyring.')
         WHEN c.status = 'needs_operator' THEN
             orla.refusal('PT502', 'the provider refuses this installation', c.last_error, 'An operator has to check what orla.configure_provider() was told.')
-        ELSE orla.refusal('PT503', 'the provider does not answer', c.last_error, 'Try again in a moment.') END
+        ELSE orla.refusal('PT503', 'the provider does not answer', c.last_error, 'Try again in a moment.') END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) TO orla_service;
@@ -69,14 +98,16 @@ COMMENT ON FUNCTION orla.refuse_use(orla.user_cloud_storage_tokens) IS
 -- The step that refreshes a connection, whose row is locked and claimed.
 CREATE FUNCTION orla.refresh_step(c orla.user_cloud_storage_tokens, token text, previous boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
-        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh',
+BEGIN
+    RETURN jsonb_build_object(
+        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh', 'together', true,
         'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'previous', previous,
                                     'sent', orla.token_hash(token), 'sent_at', clock_timestamp()),
-        'http', orla.refresh_request(orla.provider_facts(c.provider), token))
+        'http', orla.refresh_request(orla.provider_facts(c.provider), token));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.refresh_step(orla.user_cloud_storage_tokens, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.refresh_step(orla.user_cloud_storage_tokens, text, boolean) TO orla_service;
@@ -102,40 +133,109 @@ GRANT EXECUTE ON FUNCTION orla.end_of_connection(orla.user_cloud_storage_tokens,
 COMMENT ON FUNCTION orla.end_of_connection(orla.user_cloud_storage_tokens, text) IS
     'The person has to connect again.';
 
+-- A stored token that does not open: the keyring lacks a key, or the row was not
+-- written by orla.  Both are an operator's to mend, and nothing is given up.
+CREATE FUNCTION orla.note_unopened(c orla.user_cloud_storage_tokens, problem text)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET status = 'needs_operator', last_error = left(format('The stored token does not open: %s', problem), 1000),
+           claimed_at = NULL, next_request_at = now() + interval '10 minutes', updated_at = now()
+     WHERE t.user_id = c.user_id AND t.provider = c.provider
+    RETURNING * INTO c;
+    RETURN orla.refusal('PT502', 'the stored token does not open', c.last_error, 'An operator has to look at the keyring.');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.note_unopened(orla.user_cloud_storage_tokens, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.note_unopened(orla.user_cloud_storage_tokens, text) TO orla_service;
+COMMENT ON FUNCTION orla.note_unopened(orla.user_cloud_storage_tokens, text) IS
+    'Notes that a stored token does not open; the refusal for who needs it.';
+
+-- Claims a connection whose row is locked, and makes the step that refreshes it.
+CREATE FUNCTION orla.claim_refresh(c orla.user_cloud_storage_tokens)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    token   text;
+    problem text;
+BEGIN
+    IF c.refresh_token IS NULL THEN
+        PERFORM orla.end_of_connection(c, 'The provider gave no refresh token, and the access token is good no longer.');
+        RETURN orla.refusal('55000', 'the connection has ended', 'The provider gave no refresh token.', 'Connect again.');
+    END IF;
+    SELECT * INTO token, problem FROM orla.try_unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'));
+    IF problem IS NOT NULL THEN
+        RETURN orla.note_unopened(c, problem);
+    END IF;
+    IF c.claimed_at IS NULL THEN
+        UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
+         WHERE t.user_id = c.user_id AND t.provider = c.provider;
+    END IF;
+    RETURN orla.refresh_step(c, token, false);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.claim_refresh(orla.user_cloud_storage_tokens) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.claim_refresh(orla.user_cloud_storage_tokens) TO orla_service;
+COMMENT ON FUNCTION orla.claim_refresh(orla.user_cloud_storage_tokens) IS
+    'The step that refreshes a connection, claimed; or the refusal that its state makes.';
+
+-- A refresh failed a moment ago, or the provider asked to be left alone: whoever
+-- comes now has the same answer without a request.
+CREATE FUNCTION orla.is_too_soon(c orla.user_cloud_storage_tokens)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN coalesce(c.not_before > now(), false)
+           OR coalesce(c.status <> 'connected' AND least(c.next_request_at, c.updated_at + interval '5 seconds') > now(), false);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) TO orla_service;
+COMMENT ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) IS
+    'Whether the provider is not to be asked again yet.';
+
 -- For a session that needs a token.  args.rejected: SHA-256 of an access token
--- that the provider has just refused, before its time.
+-- that the provider has just refused, before its time.  args.waited: a request
+-- has ended meanwhile, whose outcome is the caller's, too.
 CREATE FUNCTION orla.do_fresh_token(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    c       orla.user_cloud_storage_tokens;
-    access  text;
-    token   text;
+    c        orla.user_cloud_storage_tokens;
+    rejected boolean := false;
+    access   text;
+    problem  text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
      WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE;
     IF c.user_id IS NULL OR NOT c.is_active OR c.status IN ('disconnected', 'needs_reconnect') THEN
         RETURN orla.refuse_use(c);
-    ELSIF c.claimed_at IS NOT NULL THEN
+    ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN
         RETURN jsonb_build_object('wait', orla.connection_key(c.user_id, c.provider));
     END IF;
-    access := orla.unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token'));
-    IF c.token_expires_at > now() + interval '5 seconds' AND orla.token_hash(access) IS DISTINCT FROM args ->> 'rejected' THEN
+    IF args ? 'rejected' THEN
+        SELECT * INTO access, problem FROM orla.try_unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token'));
+        rejected := problem IS NOT NULL OR orla.token_hash(access) = args ->> 'rejected';
+    END IF;
+    IF NOT rejected AND (orla.is_fresh(c) OR args ? 'waited' AND c.status = 'connected' AND c.access_token IS NOT NULL
+                                             AND c.last_refreshed_at > now() - interval '1 minute') THEN
         RETURN orla.token_of_connection(c);
-    ELSIF (args ->> 'asked_again')::boolean AND c.status <> 'connected' THEN
-        RETURN orla.refuse_use(c);      -- it was tried a moment ago
+    ELSIF args ? 'waited' AND c.status <> 'connected' OR orla.is_too_soon(c) THEN
+        RETURN orla.refuse_use(c);
     END IF;
-
-    token := orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'));
-    IF token IS NULL THEN
-        PERFORM orla.end_of_connection(c, 'The provider gave no refresh token, and the access token has run out.');
-        RETURN orla.refusal('55000', 'the connection has ended', NULL, 'Connect again.');
-    END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now(), last_used_at = now()
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET last_used_at = now(), token_expires_at = CASE WHEN rejected THEN least(t.token_expires_at, now()) ELSE t.token_expires_at END
      WHERE t.user_id = c.user_id AND t.provider = c.provider;
-    RETURN orla.refresh_step(c, token, false);
+    RETURN orla.claim_refresh(c);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_fresh_token(jsonb) FROM PUBLIC;
@@ -160,7 +260,7 @@ BEGIN
            refresh_token = orla.seal(coalesce(fresh, used), c.user_id, orla.token_purpose(c.provider, 'refresh_token')),
            previous_refresh_token = CASE WHEN fresh <> used THEN
                orla.seal(used, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token')) END,
-           token_expires_at = until, status = 'connected', last_error = NULL, failures = 0, claimed_at = NULL,
+           token_expires_at = until, status = 'connected', last_error = NULL, failures = 0, claimed_at = NULL, not_before = NULL,
            last_refreshed_at = now(), updated_at = now(), next_request_at = orla.next_refresh(until, t.last_used_at)
      WHERE t.user_id = c.user_id AND t.provider = c.provider
     RETURNING * INTO c;
@@ -172,6 +272,28 @@ GRANT EXECUTE ON FUNCTION orla.store_refresh(orla.user_cloud_storage_tokens, jso
 COMMENT ON FUNCTION orla.store_refresh(orla.user_cloud_storage_tokens, jsonb, text, timestamptz) IS
     'Stores what a refresh brought; the connection as it is then.';
 
+-- Half an answer may hold a refresh token that has taken the place of the old one.
+CREATE FUNCTION orla.keep_refresh_token(c orla.user_cloud_storage_tokens, used text, response jsonb)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fresh text := orla.first_text(orla.response_object(response), '["refresh_token"]', 100000);
+BEGIN
+    IF response ->> 'status' = '200' AND nullif(fresh, '') <> used THEN
+        UPDATE orla.user_cloud_storage_tokens AS t
+           SET refresh_token = orla.seal(fresh, c.user_id, orla.token_purpose(c.provider, 'refresh_token')),
+               previous_refresh_token = orla.seal(used, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token'))
+         WHERE t.user_id = c.user_id AND t.provider = c.provider;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.keep_refresh_token(orla.user_cloud_storage_tokens, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.keep_refresh_token(orla.user_cloud_storage_tokens, text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.keep_refresh_token(orla.user_cloud_storage_tokens, text, jsonb) IS
+    'Stores the refresh token of an answer that has no access token.';
+
 -- No answer, or that of a provider that refuses the installation: the tokens
 -- stay, and so does the access token as long as it is good.
 CREATE FUNCTION orla.note_failure(c orla.user_cloud_storage_tokens, outcome text, response jsonb)
@@ -179,14 +301,14 @@ CREATE FUNCTION orla.note_failure(c orla.user_cloud_storage_tokens, outcome text
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    asked interval := make_interval(secs => orla.retry_after(response));
 BEGIN
     UPDATE orla.user_cloud_storage_tokens AS t
        SET status = CASE outcome WHEN 'operator' THEN 'needs_operator' ELSE 'retrying' END,
-           last_error = CASE outcome WHEN 'operator' THEN 'The provider refuses this installation: ' ELSE 'The provider does not answer: ' END
-                        || orla.response_problem(response) || '.',
-           failures = t.failures + 1, claimed_at = NULL, updated_at = now(),
-           next_request_at = now() + CASE outcome WHEN 'operator' THEN interval '1 hour'
-                                          ELSE greatest(orla.backoff(t.failures), make_interval(secs => coalesce(orla.retry_after(response), 0))) END
+           last_error = orla.outcome_words(outcome, response),
+           failures = t.failures + 1, claimed_at = NULL, updated_at = now(), not_before = now() + asked,
+           next_request_at = now() + greatest(CASE outcome WHEN 'operator' THEN interval '1 hour' ELSE orla.backoff(t.failures) END, asked)
      WHERE t.user_id = c.user_id AND t.provider = c.provider
     RETURNING * INTO c;
     RETURN c;
@@ -196,6 +318,44 @@ REVOKE ALL ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, j
 GRANT EXECUTE ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, jsonb) IS
     'Notes a refresh that brought nothing, and when to try again.';
+
+-- What a claim was for did not come to its end.
+CREATE FUNCTION orla.do_release_claim(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
+     WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_release_claim(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_release_claim(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_release_claim(jsonb) IS
+    'Voids the claim of a task that could not go on.';
+
+-- The stored refresh token of which this is the hash; NULL where somebody has
+-- connected again meanwhile.
+CREATE FUNCTION orla.token_that_was_sent(c orla.user_cloud_storage_tokens, state jsonb)
+    RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    token text;
+BEGIN
+    token := CASE WHEN (state ->> 'previous')::boolean
+                  THEN orla.unseal(c.previous_refresh_token, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token'))
+                  ELSE orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')) END;
+    RETURN CASE WHEN orla.token_hash(token) = state ->> 'sent' THEN token END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.token_that_was_sent(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.token_that_was_sent(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.token_that_was_sent(orla.user_cloud_storage_tokens, jsonb) IS
+    'The refresh token that a request was made with, if it is still the stored one.';
 
 CREATE FUNCTION orla.do_record_refresh(args jsonb)
     RETURNS jsonb
@@ -207,35 +367,32 @@ DECLARE
     response jsonb := args -> 'response';
     outcome  text := orla.token_outcome(response);
     c        orla.user_cloud_storage_tokens;
-    current  text;
-    previous text;
     used     text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
      WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
-    IF c.user_id IS NULL OR c.status = 'disconnected' THEN
+    IF c.user_id IS NULL OR NOT c.is_active THEN
         RETURN orla.refuse_use(c);      -- the account or the connection went in the meantime
     END IF;
-    current := orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'));
-    previous := orla.unseal(c.previous_refresh_token, c.user_id, orla.token_purpose(c.provider, 'previous_refresh_token'));
-    used := CASE WHEN (state ->> 'previous')::boolean THEN previous ELSE current END;
-
-    IF orla.token_hash(used) IS DISTINCT FROM state ->> 'sent' THEN
+    used := orla.token_that_was_sent(c, state);
+    IF used IS NULL THEN
         -- Somebody connected again while the answer was on its way: that counts.
         UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
          WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN orla.token_of_connection(c);
     ELSIF outcome = 'token' THEN
         RETURN orla.token_of_connection(orla.store_refresh(c, orla.response_object(response), used, (state ->> 'sent_at')::timestamptz));
-    ELSIF outcome = 'reconnect' AND previous IS NOT NULL AND NOT (state ->> 'previous')::boolean THEN
-        RETURN orla.refresh_step(c, previous, true);
+    ELSIF outcome = 'reconnect' AND c.previous_refresh_token IS NOT NULL AND NOT (state ->> 'previous')::boolean THEN
+        RETURN orla.refresh_step(c, orla.unseal(c.previous_refresh_token, c.user_id,
+                                                orla.token_purpose(c.provider, 'previous_refresh_token')), true);
     ELSIF outcome = 'reconnect' THEN
-        PERFORM orla.end_of_connection(c, 'The provider accepts the token no longer: ' || orla.response_problem(response) || '.');
-        RETURN orla.refusal('55000', 'the connection has ended', 'The provider accepts its token no longer.', 'Connect again.');
+        PERFORM orla.end_of_connection(c, orla.outcome_words(outcome, response));
+        RETURN orla.refusal('55000', 'the connection has ended', orla.outcome_words(outcome, response), 'Connect again.');
     END IF;
+    PERFORM orla.keep_refresh_token(c, used, response);
     c := orla.note_failure(c, outcome, response);
     -- ahead of expiry nobody has to notice
-    RETURN CASE WHEN c.token_expires_at > now() + interval '5 seconds' THEN orla.token_of_connection(c) ELSE orla.refuse_use(c) END;
+    RETURN CASE WHEN orla.is_fresh(c) THEN orla.token_of_connection(c) ELSE orla.refuse_use(c) END;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_record_refresh(jsonb) FROM PUBLIC;
@@ -263,25 +420,64 @@ GRANT EXECUTE ON FUNCTION orla.may_revoke(orla.user_cloud_storage_tokens, jsonb)
 COMMENT ON FUNCTION orla.may_revoke(orla.user_cloud_storage_tokens, jsonb) IS
     'Whether revoking a token harms no other connection.';
 
-CREATE FUNCTION orla.revoke_step(c orla.user_cloud_storage_tokens, facts jsonb)
+-- token: in the form, alone (Google).  client: with the client's own name and
+-- secret, as RFC 7009 has it.  bearer: the access token stands for its grant.
+CREATE FUNCTION orla.revoke_request(c orla.user_cloud_storage_tokens, facts jsonb)
     RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object(
-        'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_revocation',
-        'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider),
-        'http', jsonb_build_object('method', 'POST', 'url', facts ->> 'revoke_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576)
-                || CASE facts ->> 'revoke_with'
-                       WHEN 'bearer' THEN jsonb_build_object('bearer', orla.unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token')))
-                       ELSE jsonb_build_object('form', jsonb_build_object('token',
-                                coalesce(orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')),
-                                         orla.unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token'))))) END)
+    SELECT jsonb_build_object('method', 'POST', 'url', facts ->> 'revoke_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576)
+           || CASE facts ->> 'revoke_with'
+                  WHEN 'bearer' THEN jsonb_build_object('bearer', s.access)
+                  WHEN 'token' THEN jsonb_build_object('form', jsonb_build_object('token', coalesce(s.refresh, s.access)))
+                  ELSE jsonb_build_object('form', jsonb_strip_nulls(jsonb_build_object(
+                           'token', coalesce(s.refresh, s.access), 'client_id', facts ->> 'client_id',
+                           'client_secret', orla.client_secret(facts ->> 'name')))) END
+      FROM (SELECT orla.unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token')) AS access,
+                   orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')) AS refresh) AS s
 $$;
-REVOKE ALL ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb) IS
-    'Asks the provider to end the access (RFC 7009, or as the provider has it).';
+REVOKE ALL ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) IS
+    'A request to end the access (RFC 7009, or as the provider has it).';
+
+-- Where the access token stands for the grant it must be good, so one that is not
+-- is refreshed first.
+CREATE FUNCTION orla.revoke_step(c orla.user_cloud_storage_tokens, facts jsonb, refreshed boolean DEFAULT false)
+    RETURNS jsonb
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN facts ->> 'revoke_with' = 'bearer' AND NOT refreshed AND NOT orla.is_fresh(c) AND c.refresh_token IS NOT NULL
+        THEN orla.refresh_step(c, orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')), false)
+             || '{"next": "revoke_with_fresh_token"}'
+        ELSE jsonb_build_object(
+            'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_revocation',
+            'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'refreshed', refreshed),
+            'http', orla.revoke_request(c, facts)) END
+$$;
+REVOKE ALL ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) IS
+    'Asks the provider to end the access of a connection that is claimed.';
+
+CREATE FUNCTION orla.disconnected_message(facts jsonb, outcome text)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT orla.answer_message(CASE outcome
+        WHEN 'revoked' THEN 'Disconnected.'
+        WHEN 'later' THEN 'Disconnected. The provider does not answer; it is asked again to end the access.'
+        WHEN 'shared' THEN 'Disconnected. Another connection uses the same account, so the access itself was not ended'
+                           || coalesce('; you can end it for both at ' || (facts ->> 'access_page'), '') || '.'
+        ELSE 'Disconnected. The access itself can be ended at ' || coalesce(facts ->> 'access_page', 'the provider') || ' only, by you.' END)
+$$;
+REVOKE ALL ON FUNCTION orla.disconnected_message(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.disconnected_message(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.disconnected_message(jsonb, text) IS
+    'What a person is told who has disconnected.';
 
 CREATE FUNCTION orla.blank_tokens(c orla.user_cloud_storage_tokens)
     RETURNS void
@@ -290,7 +486,7 @@ CREATE FUNCTION orla.blank_tokens(c orla.user_cloud_storage_tokens)
 AS $$
     UPDATE orla.user_cloud_storage_tokens AS t
        SET access_token = NULL, refresh_token = NULL, previous_refresh_token = NULL, token_expires_at = NULL,
-           next_request_at = NULL, claimed_at = NULL, failures = 0, updated_at = now()
+           next_request_at = NULL, not_before = NULL, claimed_at = NULL, failures = 0, updated_at = now()
      WHERE t.user_id = c.user_id AND t.provider = c.provider
 $$;
 REVOKE ALL ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) FROM PUBLIC;
@@ -298,20 +494,25 @@ GRANT EXECUTE ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) TO o
 COMMENT ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) IS
     'Forgets the tokens of a connection that has ended.';
 
-CREATE FUNCTION orla.disconnected_message(facts jsonb, revoked boolean)
-    RETURNS jsonb
+-- Whether there is anything to revoke that harms no other connection; what does
+-- not open cannot be sent.
+CREATE FUNCTION orla.revocation_outcome(c orla.user_cloud_storage_tokens, facts jsonb)
+    RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.answer_message(CASE WHEN revoked THEN 'Disconnected.'
-               WHEN facts ->> 'access_page' IS NOT NULL THEN
-                   format('Disconnected. The access itself can be removed at %s only, by you.', facts ->> 'access_page')
-               ELSE 'Disconnected. The access itself can be removed at the provider only, by you.' END)
+    SELECT CASE
+        WHEN c.access_token IS NULL AND c.refresh_token IS NULL THEN 'revoked'
+        WHEN facts ->> 'revoke_url' IS NULL OR coalesce(facts ->> 'revoke_reach', 'none') = 'none' THEN 'by hand'
+        WHEN NOT orla.may_revoke(c, facts) THEN 'shared'
+        WHEN (orla.try_unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token'))).problem IS NOT NULL
+             OR (orla.try_unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'))).problem IS NOT NULL THEN 'by hand'
+        END
 $$;
-REVOKE ALL ON FUNCTION orla.disconnected_message(jsonb, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.disconnected_message(jsonb, boolean) TO orla_service;
-COMMENT ON FUNCTION orla.disconnected_message(jsonb, boolean) IS
-    'What a person is told who has disconnected.';
+REVOKE ALL ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) IS
+    'Why a connection is not to be revoked at the provider, NULL where it is.';
 
 -- From this commit on nobody reads with the connection any more, whatever the
 -- provider says to the revocation.
@@ -321,27 +522,29 @@ CREATE FUNCTION orla.do_disconnect(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    facts jsonb := orla.provider_facts(args ->> 'provider');
-    c     orla.user_cloud_storage_tokens;
+    facts   jsonb := orla.provider_facts(args ->> 'provider');
+    c       orla.user_cloud_storage_tokens;
+    outcome text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
      WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE;
     IF c.user_id IS NULL OR NOT c.is_active THEN
         RETURN orla.refuse_use(c);
-    ELSIF c.claimed_at IS NOT NULL THEN
+    ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN
         RETURN jsonb_build_object('wait', orla.connection_key(c.user_id, c.provider));
     END IF;
+    outcome := CASE c.status WHEN 'needs_reconnect' THEN 'revoked' ELSE orla.revocation_outcome(c, facts) END;
     UPDATE orla.user_cloud_storage_tokens AS t
-       SET is_active = false, status = 'disconnected', last_error = NULL, next_request_at = NULL, failures = 0, updated_at = now()
+       SET is_active = false, status = 'disconnected', last_error = NULL, failures = 0, not_before = NULL, updated_at = now(),
+           claimed_at = CASE WHEN outcome IS NULL THEN now() END,
+           next_request_at = CASE WHEN outcome IS NULL THEN now() END      -- should this worker not live to hear of it
      WHERE t.user_id = c.user_id AND t.provider = c.provider;
     PERFORM orla.audit('disconnect', 'success', c.user_id, jsonb_build_object('provider', c.provider));
-    IF c.status = 'needs_reconnect' OR c.access_token IS NULL OR NOT orla.may_revoke(c, facts) THEN
-        PERFORM orla.blank_tokens(c);
-        RETURN orla.disconnected_message(facts, c.status = 'needs_reconnect');
+    IF outcome IS NULL THEN
+        RETURN orla.revoke_step(c, facts);
     END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
-     WHERE t.user_id = c.user_id AND t.provider = c.provider;
-    RETURN orla.revoke_step(c, facts);
+    PERFORM orla.blank_tokens(c);
+    RETURN orla.disconnected_message(facts, outcome);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_disconnect(jsonb) FROM PUBLIC;
@@ -351,6 +554,66 @@ COMMENT ON FUNCTION orla.do_disconnect(jsonb) IS
 
 -- A provider that does not answer is asked again for some hours; then the tokens
 -- are forgotten, and the person can end the access there.
+CREATE FUNCTION orla.revoke_later(c orla.user_cloud_storage_tokens, facts jsonb, response jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF c.failures >= 10 THEN
+        PERFORM orla.blank_tokens(c);
+        RETURN orla.disconnected_message(facts, 'by hand');
+    END IF;
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET claimed_at = NULL, failures = t.failures + 1, updated_at = now(),
+           next_request_at = now() + greatest(orla.backoff(t.failures + 3), make_interval(secs => orla.retry_after(response)))
+     WHERE t.user_id = c.user_id AND t.provider = c.provider;
+    RETURN orla.disconnected_message(facts, 'later');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) IS
+    'Has the worker ask again for the end of an access.';
+
+CREATE FUNCTION orla.do_revoke_with_fresh_token(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state    jsonb := args -> 'state';
+    response jsonb := args -> 'response';
+    outcome  text := orla.token_outcome(response);
+    answer   jsonb := orla.response_object(response);
+    facts    jsonb := orla.provider_facts(state ->> 'provider');
+    c        orla.user_cloud_storage_tokens;
+BEGIN
+    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
+     WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
+    IF c.user_id IS NULL OR c.is_active THEN
+        RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
+    ELSIF outcome = 'reconnect' THEN
+        PERFORM orla.blank_tokens(c);                           -- it has ended
+        RETURN orla.disconnected_message(facts, 'revoked');
+    ELSIF outcome <> 'token' THEN
+        RETURN orla.revoke_later(c, facts, response);
+    END IF;
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET access_token = orla.seal(answer ->> 'access_token', c.user_id, orla.token_purpose(c.provider, 'access_token')),
+           refresh_token = coalesce(orla.seal(nullif(answer ->> 'refresh_token', ''), c.user_id, orla.token_purpose(c.provider, 'refresh_token')),
+                                    t.refresh_token),
+           token_expires_at = (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer)), last_refreshed_at = now()
+     WHERE t.user_id = c.user_id AND t.provider = c.provider
+    RETURNING * INTO c;
+    RETURN orla.revoke_step(c, facts, true);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) IS
+    'A step of disconnect(): takes the token with which the access can be ended.';
+
 CREATE FUNCTION orla.do_record_revocation(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -358,23 +621,25 @@ CREATE FUNCTION orla.do_record_revocation(args jsonb)
 AS $$
 DECLARE
     state    jsonb := args -> 'state';
-    status   int := (args #>> '{response,status}')::int;
+    response jsonb := args -> 'response';
+    status   int := (response ->> 'status')::int;
     facts    jsonb := orla.provider_facts(state ->> 'provider');
     c        orla.user_cloud_storage_tokens;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
      WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
     IF c.user_id IS NULL OR c.is_active THEN
-        RETURN orla.disconnected_message(facts, false);     -- gone, or connected anew
-    END IF;
-    IF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) OR c.failures >= 10 THEN
+        RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
+    ELSIF status = 401 AND facts ->> 'revoke_with' = 'bearer' AND NOT (state ->> 'refreshed')::boolean AND c.refresh_token IS NOT NULL THEN
+        c.token_expires_at := now();                             -- whatever it said
+        RETURN orla.revoke_step(c, facts);
+    ELSIF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) THEN
         PERFORM orla.blank_tokens(c);
-        RETURN orla.disconnected_message(facts, status BETWEEN 200 AND 299);
+        RETURN orla.disconnected_message(facts, CASE WHEN status BETWEEN 200 AND 299
+                                                          OR orla.response_object(response) ->> 'error' = 'invalid_token' THEN 'revoked'
+                                                     ELSE 'by hand' END);
     END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t
-       SET claimed_at = NULL, failures = t.failures + 1, next_request_at = now() + orla.backoff(t.failures + 3)
-     WHERE t.user_id = c.user_id AND t.provider = c.provider;
-    RETURN orla.disconnected_message(facts, false);
+    RETURN orla.revoke_later(c, facts, response);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_record_revocation(jsonb) FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- What the worker of a database does by itself (src/worker.c).
 
 -- SECURITY DEFINER: operators neither read nor write sealed columns.
-CREATE FUNCTION orla.configure_mail(url text, from_address text, username text DEFAULT NULL, password text DEFAULT NULL)
+CREATE FUNCTION orla.configure_mail(url text, from_address text, username text DEFAULT NULL, password text DEFAULT NULL, starttls boolean DEFAULT true)
     RETURNS void
     LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -14,21 +14,21 @@ BEGIN
     END IF;
     PERFORM orla.check_address(from_address);
     PERFORM orla.ensure_instance();
-    INSERT INTO orla.mail_server AS m (url, from_address, username, password)
-    VALUES (configure_mail.url, configure_mail.from_address, nullif(configure_mail.username, ''),
+    INSERT INTO orla.mail_server AS m (url, starttls, from_address, username, password)
+    VALUES (configure_mail.url, coalesce(configure_mail.starttls, true), configure_mail.from_address, nullif(configure_mail.username, ''),
             orla.seal(nullif(configure_mail.password, ''), NULL, 'mail_server|password'))
     ON CONFLICT (singleton) DO UPDATE
-       SET url = excluded.url, from_address = excluded.from_address, username = excluded.username,
+       SET url = excluded.url, starttls = excluded.starttls, from_address = excluded.from_address, username = excluded.username,
            password = excluded.password, updated_at = now();
     UPDATE orla.outbox SET next_attempt_at = now() WHERE sent_at IS NULL AND next_attempt_at < 'infinity';
     PERFORM orla.audit('configure_mail', 'success', NULL, jsonb_build_object('url', configure_mail.url, 'by', session_user));
 END
 $$;
-ALTER FUNCTION orla.configure_mail(text, text, text, text) OWNER TO orla_service;
-REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text) TO orla_admin;
-COMMENT ON FUNCTION orla.configure_mail(text, text, text, text) IS
-    'The mail server that the worker sends through; its password is sealed. Errors: 22023.';
+ALTER FUNCTION orla.configure_mail(text, text, text, text, boolean) OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text, boolean) TO orla_admin;
+COMMENT ON FUNCTION orla.configure_mail(text, text, text, text, boolean) IS
+    'The mail server that the worker sends through; its password is sealed. Without STARTTLS a mail goes to this machine alone. Errors: 22023.';
 
 -- RFC 5322 and 2045.  Subjects are ours and ASCII; what people wrote is in the
 -- body alone, in base64.
@@ -51,36 +51,41 @@ COMMENT ON FUNCTION orla.mail_message(orla.outbox, text, text) IS
     'A mail as it goes over the wire.';
 
 -- Claimed by putting the next attempt off: a worker that dies in between tries
--- again later, and a mail may then arrive twice.
+-- again later, and a mail may then arrive twice.  What cannot be opened waits for
+-- an operator and is in nobody's way.
 CREATE FUNCTION orla.due_mails(room int)
     RETURNS SETOF jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    server orla.mail_server;
-    mail   orla.outbox;
+    server   orla.mail_server;
+    mail     orla.outbox;
+    password record;
+    token    record;
 BEGIN
     SELECT * INTO server FROM orla.mail_server;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR room <= 0 THEN
         RETURN;
     END IF;
+    SELECT * INTO password FROM orla.try_unseal(server.password, NULL, 'mail_server|password');
     FOR mail IN
         SELECT * FROM orla.outbox AS o
          WHERE o.sent_at IS NULL AND o.next_attempt_at <= now()
          ORDER BY o.next_attempt_at LIMIT room FOR UPDATE SKIP LOCKED
     LOOP
+        SELECT * INTO token FROM orla.try_unseal(mail.sealed_token, NULL, 'outbox|' || mail.id);
         UPDATE orla.outbox AS o
-           SET attempts = o.attempts + 1, next_attempt_at = now() + greatest(orla.backoff(o.attempts + 5), interval '1 minute')
+           SET attempts = o.attempts + 1, next_attempt_at = now() + greatest(orla.backoff(o.attempts + 5), interval '1 minute'),
+               last_error = left(coalesce(password.problem, token.problem, o.last_error), 1000)
          WHERE o.id = mail.id;
+        CONTINUE WHEN coalesce(password.problem, token.problem) IS NOT NULL;
         RETURN NEXT jsonb_build_object('next', 'record_mail', 'state', jsonb_build_object('mail_id', mail.id),
             'http', jsonb_strip_nulls(jsonb_build_object(
                 'url', server.url, 'hosts', jsonb_build_array(orla.host_of(regexp_replace(server.url, '^smtps?', 'https'))),
-                'username', server.username, 'password', orla.unseal(server.password, NULL, 'mail_server|password'),
-                'timeout_ms', 30000,
+                'username', server.username, 'password', password.secret, 'timeout_ms', 30000, 'starttls', server.starttls,
                 'mail', jsonb_build_object('from', server.from_address, 'to', mail.to_address,
-                                           'text', orla.mail_message(mail, server.from_address,
-                                                                     orla.unseal(mail.sealed_token, NULL, 'outbox|' || mail.id))))));
+                                           'text', orla.mail_message(mail, server.from_address, token.secret)))));
     END LOOP;
 END
 $$;
@@ -97,14 +102,16 @@ CREATE FUNCTION orla.do_record_mail(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    status int := (args #>> '{response,status}')::int;
-    failed boolean := args #>> '{response,failure}' IS NOT NULL OR coalesce(status, 250) NOT BETWEEN 200 AND 399;
+    response jsonb := args -> 'response';
+    status   int := (response ->> 'status')::int;
+    failed   boolean := response ->> 'failure' IS NOT NULL OR coalesce(status, 0) NOT BETWEEN 200 AND 399;
 BEGIN
     UPDATE orla.outbox AS o
        SET sent_at = CASE WHEN NOT failed THEN now() END,
            sealed_token = CASE WHEN failed THEN o.sealed_token END,
-           last_error = CASE WHEN failed THEN left(orla.response_problem(args -> 'response'), 1000) END,
-           next_attempt_at = CASE WHEN failed AND (status IN (501, 550, 551, 553) OR o.created_at < now() - interval '7 days')
+           last_error = CASE WHEN failed THEN left(coalesce(response ->> 'message', orla.response_problem(response)), 1000) END,
+           next_attempt_at = CASE WHEN failed AND (response ->> 'failure' IS NULL AND status IN (501, 550, 551, 553)
+                                                   OR o.created_at < now() - interval '7 days')
                                   THEN 'infinity' ELSE o.next_attempt_at END
      WHERE o.id = (args #>> '{state,mail_id}')::uuid;
     RETURN jsonb_build_object('answer', NULL);
@@ -115,97 +122,148 @@ GRANT EXECUTE ON FUNCTION orla.do_record_mail(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_record_mail(jsonb) IS
     'Notes that a mail was sent, and blanks its token, or why it was not.';
 
--- Each provider has so many requests of its own: one that hangs does not take
--- them from the others.
-CREATE FUNCTION orla.due_connections(room int)
-    RETURNS SETOF jsonb
+-- What a connection that is due and claimed has to be done for; NULL where that
+-- is nothing, and the claim is void.
+CREATE FUNCTION orla.due_step(c orla.user_cloud_storage_tokens)
+    RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    facts jsonb;
+    step  jsonb;
+BEGIN
+    IF NOT c.is_active THEN
+        facts := orla.provider_facts(c.provider);
+        IF orla.revocation_outcome(c, facts) IS NOT NULL THEN
+            PERFORM orla.blank_tokens(c);
+            RETURN NULL;
+        END IF;
+        RETURN orla.revoke_step(c, facts);
+    ELSIF c.refresh_token IS NULL AND c.token_expires_at > now() THEN
+        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at, claimed_at = NULL
+         WHERE t.user_id = c.user_id AND t.provider = c.provider;
+        RETURN NULL;
+    END IF;
+    step := orla.claim_refresh(c);
+    RETURN CASE WHEN step ? 'http' THEN step END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) TO orla_service;
+COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
+    'The step that refreshes or revokes a connection that is claimed; NULL where there is nothing to ask for.';
+
+-- Each provider has so many requests of its own: one that hangs does not take
+-- them from the others.  heard: keys of those whose requests have ended, and
+-- which are recorded next.  Claimed at one go, by place, since the rows are locked.
+-- Always in the order of the index: the plan is kept, and made when little is due
+-- it would read and sort all that is due for each handful of requests.
+CREATE FUNCTION orla.due_connections(room int, heard text[])
+    RETURNS SETOF jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
+AS $$
+DECLARE
     place record;
     c     orla.user_cloud_storage_tokens;
-    token text;
+    step  jsonb;
 BEGIN
+    -- a claim that a crash takes along would be void after it anyway
+    PERFORM set_config('synchronous_commit', 'off', true);
     FOR place IN
         SELECT p.name, room - (SELECT count(*) FROM orla.user_cloud_storage_tokens AS t
-                                WHERE t.provider = p.name AND t.claimed_at IS NOT NULL) AS free
+                                WHERE t.claimed_at IS NOT NULL AND t.provider = p.name)
+                            + (SELECT count(*) FROM unnest(heard) AS h (key) WHERE split_part(h.key, ' ', 3) = p.name) AS free
           FROM orla.providers AS p
+         WHERE EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS t
+                        WHERE t.provider || '' = p.name AND t.claimed_at IS NULL AND t.next_request_at <= now())
     LOOP
+        CONTINUE WHEN place.free <= 0;
         FOR c IN
-            SELECT * FROM orla.user_cloud_storage_tokens AS t
-             WHERE t.provider = place.name AND t.claimed_at IS NULL AND t.next_request_at <= now()
-             ORDER BY t.next_request_at LIMIT greatest(place.free, 0) FOR UPDATE SKIP LOCKED
-        LOOP
-            token := orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'));
-            IF c.is_active AND token IS NULL THEN
-                IF c.token_expires_at > now() THEN
-                    UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at
-                     WHERE t.user_id = c.user_id AND t.provider = c.provider;
-                ELSE
-                    PERFORM orla.end_of_connection(c, 'The provider gave no refresh token, and the access token has run out.');
-                END IF;
-                CONTINUE;
-            END IF;
             UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = now()
-             WHERE t.user_id = c.user_id AND t.provider = c.provider;
-            RETURN NEXT CASE WHEN c.is_active THEN orla.refresh_step(c, token, false)
-                             ELSE orla.revoke_step(c, orla.provider_facts(c.provider)) END;
+             WHERE t.ctid = ANY (ARRAY(SELECT d.ctid FROM orla.user_cloud_storage_tokens AS d
+                                        WHERE d.provider || '' = place.name AND d.claimed_at IS NULL AND d.next_request_at <= now()
+                                        ORDER BY d.next_request_at LIMIT place.free FOR UPDATE SKIP LOCKED))
+            RETURNING t.*
+        LOOP
+            step := orla.due_step(c);
+            IF step IS NOT NULL THEN
+                RETURN NEXT step;
+            END IF;
         END LOOP;
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.due_connections(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_connections(int) TO orla_service;
-COMMENT ON FUNCTION orla.due_connections(int) IS
+REVOKE ALL ON FUNCTION orla.due_connections(int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_connections(int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_connections(int, text[]) IS
     'Steps that refresh or revoke what is due, so many for each provider at most.';
 
-CREATE FUNCTION orla.due_work(room int)
+CREATE FUNCTION orla.due_work(requests int, mails int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM orla.due_connections(room)
+    SELECT * FROM orla.due_connections(requests, heard)
     UNION ALL
-    SELECT * FROM orla.due_mails(least(room, 8))
+    SELECT * FROM orla.due_mails(mails)
 $$;
-REVOKE ALL ON FUNCTION orla.due_work(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.due_work(int) TO orla_service;
-COMMENT ON FUNCTION orla.due_work(int) IS
-    'Steps that are due, claimed.';
+REVOKE ALL ON FUNCTION orla.due_work(int, int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.due_work(int, int, text[]) TO orla_service;
+COMMENT ON FUNCTION orla.due_work(int, int, text[]) IS
+    'Steps that are due, claimed: so many for each provider at most, not counting those heard of, and so many mails.';
 
 -- Nobody but a worker claims, and there is one worker: what is claimed when it
 -- starts was claimed by one that died.
-CREATE FUNCTION orla.worker_started(pid int)
+CREATE FUNCTION orla.do_take_over(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at IS NOT NULL;
-    RETURN NULL;
+    RETURN jsonb_build_object('answer', NULL);
 END
 $$;
-REVOKE ALL ON FUNCTION orla.worker_started(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.worker_started(int) TO orla_service;
-COMMENT ON FUNCTION orla.worker_started(int) IS
+REVOKE ALL ON FUNCTION orla.do_take_over(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_take_over(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_take_over(jsonb) IS
     'Voids the claims of a worker that died.';
 
-CREATE FUNCTION orla.housekeeping(unused int)
+-- One that fails does not keep the others from their turn.  No request takes half
+-- an hour: a claim that is older is nobody's.
+CREATE FUNCTION orla.do_keep_house(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM orla.audit_seal();
-    PERFORM * FROM orla.purge_expired();
-    PERFORM orla.reseal(1000);
-    RETURN NULL;
+    BEGIN
+        PERFORM orla.audit_seal();
+    EXCEPTION WHEN others THEN
+        RAISE LOG 'orla could not seal the audit trail: %', SQLERRM;
+    END;
+    BEGIN
+        PERFORM * FROM orla.purge_expired();
+    EXCEPTION WHEN others THEN
+        RAISE LOG 'orla could not remove what has expired: %', SQLERRM;
+    END;
+    BEGIN
+        PERFORM orla.reseal(1000);
+    EXCEPTION WHEN others THEN
+        RAISE LOG 'orla could not seal with the newest key: %', SQLERRM;
+    END;
+    UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at < now() - interval '30 minutes';
+    RETURN jsonb_build_object('answer', NULL);
 END
 $$;
-REVOKE ALL ON FUNCTION orla.housekeeping(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.housekeeping(int) TO orla_service;
-COMMENT ON FUNCTION orla.housekeeping(int) IS
+REVOKE ALL ON FUNCTION orla.do_keep_house(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_keep_house(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_keep_house(jsonb) IS
     'Once a minute: seals the audit trail, removes what has expired, rewrites what old keys have sealed.';
 
 CREATE VIEW orla.worker_status WITH (security_invoker = true) AS

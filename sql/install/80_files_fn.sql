@@ -1,8 +1,19 @@
 -- Files of a connection, read in the caller's own session: nothing is locked and
 -- nothing written, so it may be cancelled at any time.  What is the same for all
--- providers is here; how each one's API is spoken, in 81 to 83: for a family F
--- the functions F_list_request, F_search_request, F_item_request,
--- F_content_request, F_rows, F_next_page, F_refusal.
+-- providers is here; how each one's API is spoken, in 81 to 83.  For a family F
+-- there are
+--
+--   F_list_request(facts, folder, file_type, page_token, page_size)
+--   F_search_request(facts, query, file_type, page_token, page_size)
+--   F_item_request(facts, id)                   one file's facts
+--   F_id(item, id)                              the id of what an item stands for
+--   F_content_request(facts, item, id, as_text) its bytes, NULL for what has none
+--   F_rows(facts, answer, folder)               the rows in an answer
+--   F_next_page(facts, answer)                  a page token, NULL at the end
+--   F_refusal(answer)                           what a refusal means
+--
+-- Answers are passed on as a whole, never by field: so a large file is not copied
+-- on its way: plpgsql hands a row that it returns over as it is.
 
 CREATE TYPE orla.file_row AS (
     id          text,
@@ -17,19 +28,18 @@ CREATE TYPE orla.file_row AS (
 );
 COMMENT ON TYPE orla.file_row IS 'a file or folder, in the shape that all providers have in common';
 
+-- Without a path of its own, and bound to what it means when it is made: so the
+-- planner can put it in place of the call, of which a page has hundreds.
 CREATE FUNCTION orla.to_bigint(value text)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END
-$$;
+    RETURN CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END;
 REVOKE ALL ON FUNCTION orla.to_bigint(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_bigint(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_bigint(text) IS
     'A size as providers write it, NULL for what is none.';
 
-CREATE FUNCTION orla.to_time(value text)
+CREATE FUNCTION orla.to_odd_time(value text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -40,6 +50,17 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END
 $$;
+REVOKE ALL ON FUNCTION orla.to_odd_time(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.to_odd_time(text) TO orla_service;
+COMMENT ON FUNCTION orla.to_odd_time(text) IS
+    'What may be a time of RFC 3339, NULL for what is none.';
+
+-- What is a time for sure needs no net.
+CREATE FUNCTION orla.to_time(value text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z$'
+                THEN value::timestamptz ELSE orla.to_odd_time(value) END;
 REVOKE ALL ON FUNCTION orla.to_time(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_time(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_time(text) IS
@@ -51,18 +72,17 @@ CREATE FUNCTION orla.media_type_of(filename text)
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT t.media_type FROM (VALUES
-        ('txt', 'text/plain'), ('md', 'text/markdown'), ('markdown', 'text/markdown'), ('csv', 'text/csv'),
-        ('htm', 'text/html'), ('html', 'text/html'), ('json', 'application/json'), ('xml', 'application/xml'),
-        ('pdf', 'application/pdf'), ('rtf', 'application/rtf'), ('doc', 'application/msword'),
-        ('docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'),
-        ('xlsx', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'),
-        ('pptx', 'application/vnd.openxmlformats-officedocument.presentationml.presentation'),
-        ('odt', 'application/vnd.oasis.opendocument.text'),
-        ('png', 'image/png'), ('jpg', 'image/jpeg'), ('jpeg', 'image/jpeg'), ('gif', 'image/gif'), ('svg', 'image/svg+xml'), ('webp', 'image/webp'),
-        ('mp3', 'audio/mpeg'), ('wav', 'audio/wav'), ('m4a', 'audio/mp4'), ('mp4', 'video/mp4'), ('mov', 'video/quicktime'), ('webm', 'video/webm'),
-        ('zip', 'application/zip')) AS t (extension, media_type)
-      WHERE t.extension = lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$'))), 'application/octet-stream')
+    SELECT coalesce('{
+        "txt": "text/plain", "md": "text/markdown", "markdown": "text/markdown", "csv": "text/csv", "htm": "text/html", "html": "text/html",
+        "json": "application/json", "xml": "application/xml", "pdf": "application/pdf", "rtf": "application/rtf", "doc": "application/msword",
+        "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "xls": "application/vnd.ms-excel",
+        "ppt": "application/vnd.ms-powerpoint", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation", "odt": "application/vnd.oasis.opendocument.text",
+        "ods": "application/vnd.oasis.opendocument.spreadsheet", "odp": "application/vnd.oasis.opendocument.presentation",
+        "gdoc": "application/vnd.google-apps.document", "gsheet": "application/vnd.google-apps.spreadsheet",
+        "gslides": "application/vnd.google-apps.presentation", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
+        "svg": "image/svg+xml", "webp": "image/webp", "mp3": "audio/mpeg", "wav": "audio/wav", "m4a": "audio/mp4", "mp4": "video/mp4",
+        "mov": "video/quicktime", "webm": "video/webm", "zip": "application/zip"}'::jsonb ->> lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$')), 'application/octet-stream')
 $$;
 REVOKE ALL ON FUNCTION orla.media_type_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.media_type_of(text) TO orla_service, orla_user, orla_gateway;
@@ -89,47 +109,66 @@ GRANT EXECUTE ON FUNCTION orla.check_file_type(text) TO orla_service;
 COMMENT ON FUNCTION orla.check_file_type(text) IS
     'A type of file that can be searched for. Errors: 22023.';
 
+-- The media types of each; one that ends in a slash stands for all that begin so.
+CREATE FUNCTION orla.media_types(file_type text)
+    RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE file_type
+        WHEN 'pdf' THEN '{application/pdf}'
+        WHEN 'document' THEN '{text/,application/pdf,application/rtf,application/msword,application/vnd.google-apps.document,application/vnd.oasis.opendocument.text,application/vnd.openxmlformats-officedocument.wordprocessingml.document}'
+        WHEN 'spreadsheet' THEN '{text/csv,application/vnd.ms-excel,application/vnd.google-apps.spreadsheet,application/vnd.oasis.opendocument.spreadsheet,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet}'
+        WHEN 'presentation' THEN '{application/vnd.ms-powerpoint,application/vnd.google-apps.presentation,application/vnd.oasis.opendocument.presentation,application/vnd.openxmlformats-officedocument.presentationml.presentation}'
+        WHEN 'image' THEN '{image/}'
+        WHEN 'audio' THEN '{audio/}'
+        WHEN 'video' THEN '{video/}' END::text[];
+END
+$$;
+REVOKE ALL ON FUNCTION orla.media_types(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.media_types(text) TO orla_service;
+COMMENT ON FUNCTION orla.media_types(text) IS
+    'The media types that a type of file stands for.';
+
 -- Whether a row is of such a type, for providers that cannot search by it.
 CREATE FUNCTION orla.is_of_type(f orla.file_row, file_type text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE file_type
-        WHEN 'folder' THEN f.is_folder
-        WHEN 'pdf' THEN f.mime_type = 'application/pdf'
-        WHEN 'document' THEN f.mime_type ~ '(^text/|msword|wordprocessingml|opendocument[.]text|google-apps[.]document|/rtf|/pdf)'
-        WHEN 'spreadsheet' THEN f.mime_type ~ '(ms-excel|spreadsheetml|opendocument[.]spreadsheet|google-apps[.]spreadsheet|^text/csv)'
-        WHEN 'presentation' THEN f.mime_type ~ '(powerpoint|presentationml|opendocument[.]presentation|google-apps[.]presentation)'
-        WHEN 'image' THEN f.mime_type LIKE 'image/%'
-        WHEN 'audio' THEN f.mime_type LIKE 'audio/%'
-        WHEN 'video' THEN f.mime_type LIKE 'video/%'
-        ELSE true END
+    SELECT CASE WHEN file_type IS NULL THEN true
+                WHEN file_type = 'folder' THEN f.is_folder
+                ELSE NOT f.is_folder AND EXISTS (SELECT FROM unnest(orla.media_types(file_type)) AS t
+                              WHERE f.mime_type = t OR t LIKE '%/' AND starts_with(f.mime_type, t)) END
 $$;
 REVOKE ALL ON FUNCTION orla.is_of_type(orla.file_row, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.is_of_type(orla.file_row, text) TO orla_service;
 COMMENT ON FUNCTION orla.is_of_type(orla.file_row, text) IS
     'Whether a file is of a type that people search for.';
 
-CREATE FUNCTION orla.file_id_problem(id text)
+-- shape: what an id looks like at the provider.
+CREATE FUNCTION orla.file_id_problem(id text, shape text)
     RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT id IS NULL OR id = '' OR octet_length(id) > 1000 OR id ~ '[[:cntrl:]]' OR id ~ '(^|/)[.][.]?(/|$)'
+BEGIN
+    RETURN id IS NULL OR octet_length(id) NOT BETWEEN 1 AND 4000 OR id ~ '[[:cntrl:]]' OR id ~ '(^|/)[.][.]?(/|$)' OR id !~ shape;
+END
 $$;
-REVOKE ALL ON FUNCTION orla.file_id_problem(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.file_id_problem(text) TO orla_service;
-COMMENT ON FUNCTION orla.file_id_problem(text) IS
-    'Whether a text cannot be the id of a file at any provider.';
+REVOKE ALL ON FUNCTION orla.file_id_problem(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.file_id_problem(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.file_id_problem(text, text) IS
+    'Whether a text cannot be the id of a file at a provider.';
 
-CREATE FUNCTION orla.check_file_id(id text)
+CREATE FUNCTION orla.check_file_id(id text, shape text)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF orla.file_id_problem(id) THEN
+    IF orla.file_id_problem(id, shape) THEN
         RAISE EXCEPTION 'invalid id of a file'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Use an id that orla_api.files() returned.';
@@ -137,30 +176,46 @@ BEGIN
     RETURN id;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.check_file_id(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.check_file_id(text) TO orla_service;
-COMMENT ON FUNCTION orla.check_file_id(text) IS
+REVOKE ALL ON FUNCTION orla.check_file_id(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.check_file_id(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.check_file_id(text, text) IS
     'The id, if it can be one. Errors: 22023.';
 
--- ---- calls ------------------------------------------------------------------
+-- ---- connections ------------------------------------------------------------
 
--- The caller's connection; what it cannot do is said as the worker says it.
+CREATE FUNCTION orla.raise_refusal(refusal jsonb)
+    RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF refusal ->> 'detail' IS NULL THEN
+        RAISE EXCEPTION '%', refusal ->> 'message'
+            USING ERRCODE = refusal ->> 'sqlstate', HINT = refusal ->> 'hint';
+    END IF;
+    RAISE EXCEPTION '%', refusal ->> 'message'
+        USING ERRCODE = refusal ->> 'sqlstate', DETAIL = refusal ->> 'detail', HINT = refusal ->> 'hint';
+END
+$$;
+REVOKE ALL ON FUNCTION orla.raise_refusal(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.raise_refusal(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.raise_refusal(jsonb) IS
+    'Raises a refusal of orla.refuse_use().';
+
+-- Whose connection it is, the proven tenant tells and nothing else; what it
+-- cannot do is said as the worker says it.
 CREATE FUNCTION orla.connection_of_caller(provider text)
     RETURNS orla.user_cloud_storage_tokens
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    account uuid := orla.require_tenant();
-    c       orla.user_cloud_storage_tokens;
-    refusal jsonb;
+    c orla.user_cloud_storage_tokens;
 BEGIN
-    PERFORM orla.provider_facts(provider);
-    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = account AND t.provider = connection_of_caller.provider;
+    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
+     WHERE t.user_id = orla.require_tenant() AND t.provider = connection_of_caller.provider;
     IF c.user_id IS NULL OR NOT c.is_active OR c.status IN ('disconnected', 'needs_reconnect') THEN
-        refusal := orla.refuse_use(c) -> 'refusal';
-        RAISE EXCEPTION '%', refusal ->> 'message'
-            USING ERRCODE = refusal ->> 'sqlstate', DETAIL = coalesce(refusal ->> 'detail', ''), HINT = coalesce(refusal ->> 'hint', '');
+        PERFORM orla.raise_refusal(orla.refuse_use(c) -> 'refusal');
     END IF;
     RETURN c;
 END
@@ -168,7 +223,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.connection_of_caller(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.connection_of_caller(text) TO orla_service;
 COMMENT ON FUNCTION orla.connection_of_caller(text) IS
-    'The connection of the proven tenant. Errors: 22023, 55000.';
+    'The connection of the proven tenant, if it works. Errors: 28000, 55000.';
 
 -- The access token of a connection, sealed: the stored one while it is good, else
 -- one that the worker fetches.  rejected: the sealed token that was refused.
@@ -191,97 +246,8 @@ GRANT EXECUTE ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, byte
 COMMENT ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) IS
     'An access token that is good, sealed. Errors: 55000, PT502, PT503.';
 
-CREATE TYPE orla.file_answer AS (
-    status  int,
-    headers jsonb,
-    body    bytea,
-    failure text,
-    message text
-);
-COMMENT ON TYPE orla.file_answer IS 'what a provider answered, as of orla.http_fetch()';
-
-CREATE FUNCTION orla.answer_json(a orla.file_answer)
-    RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN convert_from(a.body, 'UTF8')::jsonb;
-EXCEPTION WHEN data_exception OR character_not_in_repertoire OR untranslatable_character OR statement_too_complex THEN
-    RETURN NULL;
-END
-$$;
-REVOKE ALL ON FUNCTION orla.answer_json(orla.file_answer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.answer_json(orla.file_answer) TO orla_service;
-COMMENT ON FUNCTION orla.answer_json(orla.file_answer) IS
-    'The JSON in an answer, NULL for what is none.';
-
--- What is listed under a key, or the one item that was asked for.
-CREATE FUNCTION orla.entries_of(answer jsonb, key text)
-    RETURNS SETOF jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT e.entry FROM jsonb_array_elements(CASE WHEN jsonb_typeof(answer -> key) = 'array' THEN answer -> key ELSE '[]' END) AS e (entry)
-     WHERE jsonb_typeof(e.entry) = 'object'
-    UNION ALL
-    SELECT answer -> 'item' WHERE jsonb_typeof(answer -> 'item') = 'object'
-$$;
-REVOKE ALL ON FUNCTION orla.entries_of(jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.entries_of(jsonb, text) TO orla_service;
-COMMENT ON FUNCTION orla.entries_of(jsonb, text) IS
-    'The objects that an answer lists under a key, or the one in item.';
-
--- Raises what a refusal of the provider means for the caller.
-CREATE FUNCTION orla.raise_file_error(facts jsonb, a orla.file_answer, kind text)
-    RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    what text := coalesce(a.message, 'status ' || a.status);
-BEGIN
-    CASE kind
-        WHEN 'unauthorized' THEN
-            RAISE EXCEPTION 'the provider refuses the connection'
-                USING ERRCODE = '55000', DETAIL = what || ', also with a fresh token.', HINT = 'Connect again.';
-        WHEN 'scope' THEN
-            RAISE EXCEPTION 'the connection has no right to do this'
-                USING ERRCODE = '55000', DETAIL = what || '.', HINT = 'Connect again, and allow all that is asked for.';
-        WHEN 'not_found' THEN
-            RAISE EXCEPTION 'no such file'
-                USING ERRCODE = 'PT404', DETAIL = what || '.';
-        WHEN 'page' THEN
-            RAISE EXCEPTION 'invalid page token'
-                USING ERRCODE = 'invalid_parameter_value', DETAIL = what || '.', HINT = 'Begin with the first page again.';
-        WHEN 'too_large' THEN
-            RAISE EXCEPTION 'file is too large'
-                USING ERRCODE = 'PT413', DETAIL = format('The limit is %s bytes.', current_setting('orla.max_download')), HINT = 'An operator can raise orla.max_download.';
-        WHEN 'not_downloadable' THEN
-            RAISE EXCEPTION 'file cannot be downloaded'
-                USING ERRCODE = 'invalid_parameter_value', DETAIL = what || '.';
-        WHEN 'busy' THEN
-            RAISE EXCEPTION 'the provider asks to wait'
-                USING ERRCODE = 'PT503', DETAIL = what || '.', HINT = 'Try again later.';
-        WHEN 'operator' THEN
-            RAISE EXCEPTION 'the provider refuses this installation'
-                USING ERRCODE = 'PT502', DETAIL = what || '.', HINT = 'An operator has to look at what is registered there.';
-        WHEN 'unavailable' THEN
-            RAISE EXCEPTION 'the provider does not answer'
-                USING ERRCODE = 'PT503', DETAIL = what || '.', HINT = 'Try again in a moment.';
-        ELSE
-            RAISE EXCEPTION 'the provider refuses the request'
-                USING ERRCODE = 'PT502', DETAIL = what || '.';
-    END CASE;
-END
-$$;
-REVOKE ALL ON FUNCTION orla.raise_file_error(jsonb, orla.file_answer, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.raise_file_error(jsonb, orla.file_answer, text) TO orla_service;
-COMMENT ON FUNCTION orla.raise_file_error(jsonb, orla.file_answer, text) IS
-    'Raises the error that an answer of a provider stands for.';
-
--- The one function of a family that the facts name.
-CREATE FUNCTION orla.family(facts jsonb)
+-- Whose file API a provider speaks: part of the names of functions.
+CREATE FUNCTION orla.file_family(facts jsonb)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -294,93 +260,294 @@ BEGIN
     RETURN facts ->> 'files';
 END
 $$;
-REVOKE ALL ON FUNCTION orla.family(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.family(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.family(jsonb) IS
+REVOKE ALL ON FUNCTION orla.file_family(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.file_family(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.file_family(jsonb) IS
     'Whose file API a provider speaks. Errors: 0A000.';
 
--- One refresh and one more try where the token is refused; some more where the
--- provider throttles or does not answer, no longer than the caller would wait.
-CREATE FUNCTION orla.call_provider(c orla.user_cloud_storage_tokens, facts jsonb, request jsonb)
+-- ---- answers ----------------------------------------------------------------
+
+CREATE TYPE orla.file_answer AS (
+    status  int,
+    headers jsonb,
+    content bytea,
+    failure text,
+    message text,
+    object  jsonb,
+    file    orla.file_row
+);
+COMMENT ON TYPE orla.file_answer IS 'what a provider answered: as of orla.http_fetch(), the JSON object in it, and the file whose content it is';
+
+-- Neither HTML nor half an answer nor bytes that are no text raise anything.
+CREATE FUNCTION orla.object_in(content bytea)
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found jsonb;
+BEGIN
+    found := convert_from(content, 'UTF8')::jsonb;
+    RETURN CASE WHEN jsonb_typeof(found) = 'object' THEN found END;
+EXCEPTION WHEN data_exception OR character_not_in_repertoire OR untranslatable_character OR program_limit_exceeded OR statement_too_complex THEN
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.object_in(bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.object_in(bytea) TO orla_service;
+COMMENT ON FUNCTION orla.object_in(bytea) IS
+    'The JSON object that bytes are, NULL for what is none.';
+
+-- What is listed under a key, or the one item that was asked for.
+CREATE FUNCTION orla.entries_of(answer jsonb, key text)
+    RETURNS SETOF jsonb
+    LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT e.entry FROM jsonb_array_elements(CASE WHEN jsonb_typeof(answer -> key) = 'array' THEN answer -> key ELSE '[]' END) AS e (entry)
+     WHERE jsonb_typeof(e.entry) = 'object'
+    UNION ALL
+    SELECT answer -> 'item' WHERE jsonb_typeof(answer -> 'item') = 'object';
+END;
+REVOKE ALL ON FUNCTION orla.entries_of(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.entries_of(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.entries_of(jsonb, text) IS
+    'The objects that an answer lists under a key, or the one in item.';
+
+-- In words, for details.  Codes are short and of a known form; texts of providers
+-- are not repeated, they may quote what was sent.
+CREATE FUNCTION orla.answer_problem(a orla.file_answer)
+    RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+    SELECT CASE WHEN a.message IS NOT NULL THEN upper(left(a.message, 1)) || substr(a.message, 2)
+                WHEN a.status BETWEEN 200 AND 299 THEN 'An answer that makes no sense'
+                WHEN a.status IS NULL THEN 'No answer'
+                ELSE 'Status ' || a.status || coalesce(', ' || substring(c.code FROM '^[A-Za-z_]{1,60}(?:/[A-Za-z_]{1,60}){0,3}$'), '') END
+      FROM (SELECT coalesce(a.object #>> '{error,errors,0,reason}', a.object #>> '{error,code}', rtrim(a.object ->> 'error_summary', './')) AS code) AS c);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.answer_problem(orla.file_answer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.answer_problem(orla.file_answer) TO orla_service;
+COMMENT ON FUNCTION orla.answer_problem(orla.file_answer) IS
+    'What went wrong with a request, without a word of what was sent.';
+
+-- Raises what a refusal of the provider means for the caller.
+CREATE FUNCTION orla.raise_file_error(kind text, what text)
+    RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    what := rtrim(what, '.') || '.';
+    CASE kind
+        WHEN 'unauthorized' THEN
+            RAISE EXCEPTION 'the provider refuses the connection'
+                USING ERRCODE = '55000', DETAIL = what || ' So it says to a fresh token, too.', HINT = 'Connect again.';
+        WHEN 'scope' THEN
+            RAISE EXCEPTION 'the connection has no right to do this'
+                USING ERRCODE = '55000', DETAIL = what, HINT = 'Connect again, and allow all that is asked for.';
+        WHEN 'not_found' THEN
+            RAISE EXCEPTION 'no such file'
+                USING ERRCODE = 'PT404', DETAIL = what || ' It is not there, or this connection may not read it.';
+        WHEN 'page' THEN
+            RAISE EXCEPTION 'invalid page token'
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = what, HINT = 'Begin with the first page again.';
+        WHEN 'too_large' THEN
+            RAISE EXCEPTION 'file is too large'
+                USING ERRCODE = 'PT413', DETAIL = format('The limit is %s.', current_setting('orla.max_download')), HINT = 'An operator can raise orla.max_download.';
+        WHEN 'not_downloadable' THEN
+            RAISE EXCEPTION 'file cannot be downloaded'
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = what;
+        WHEN 'busy' THEN
+            RAISE EXCEPTION 'the provider asks to wait'
+                USING ERRCODE = 'PT503', DETAIL = what, HINT = 'Try again later.';
+        WHEN 'operator' THEN
+            RAISE EXCEPTION 'the provider refuses this installation'
+                USING ERRCODE = 'PT502', DETAIL = what, HINT = 'An operator has to look at what is registered there.';
+        WHEN 'unavailable' THEN
+            RAISE EXCEPTION 'the provider does not answer'
+                USING ERRCODE = 'PT503', DETAIL = what, HINT = 'Try again in a moment.';
+        WHEN 'foreign' THEN
+            RAISE EXCEPTION 'the provider leads to another server'
+                USING ERRCODE = 'PT502', DETAIL = what;
+        ELSE
+            RAISE EXCEPTION 'the provider refuses the request'
+                USING ERRCODE = 'PT502', DETAIL = what;
+    END CASE;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.raise_file_error(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.raise_file_error(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.raise_file_error(text, text) IS
+    'Raises the error that a kind of refusal stands for.';
+
+-- ---- calls ------------------------------------------------------------------
+
+-- purpose: list, page (a list from a page token on), item or content.
+CREATE FUNCTION orla.kind_of_refusal(a orla.file_answer, facts jsonb, purpose text)
+    RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text;
+BEGIN
+    IF a.failure = 'too_large' THEN
+        RETURN CASE purpose WHEN 'content' THEN 'too_large' ELSE 'unavailable' END;
+    ELSIF a.failure = 'refused' THEN
+        RETURN 'foreign';
+    ELSIF a.failure IS NOT NULL OR a.status BETWEEN 200 AND 299 OR a.status = 408 OR a.status >= 500 THEN
+        RETURN 'unavailable';
+    END IF;
+    EXECUTE format('SELECT orla.%I($1)', orla.file_family(facts) || '_refusal') INTO kind USING a;
+    RETURN CASE WHEN purpose = 'page' AND a.status = 400 AND kind IN ('other', 'not_found') THEN 'page' ELSE kind END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.kind_of_refusal(orla.file_answer, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.kind_of_refusal(orla.file_answer, jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.kind_of_refusal(orla.file_answer, jsonb, text) IS
+    'What an answer that is none means, as of orla.raise_file_error().';
+
+-- Seconds to wait before the next try: what the provider says, in a header or,
+-- as Dropbox does, in the answer; else 0.25, 0.5, 1, 2 … , spread by half.
+CREATE FUNCTION orla.seconds_to_wait(a orla.file_answer, attempt int)
+    RETURNS double precision
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(orla.retry_after(jsonb_build_object('headers', a.headers)),
+                    CASE WHEN a.object #>> '{error,retry_after}' ~ '^[0-9]{1,5}$' THEN (a.object #>> '{error,retry_after}')::int END,
+                    power(2, attempt - 3) * (0.75 + 0.5 * random()))
+$$;
+REVOKE ALL ON FUNCTION orla.seconds_to_wait(orla.file_answer, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.seconds_to_wait(orla.file_answer, int) TO orla_service;
+COMMENT ON FUNCTION orla.seconds_to_wait(orla.file_answer, int) IS
+    'How long to wait before a provider that throttles is asked again.';
+
+-- The request, and for content the one step to the address that it leads to: of
+-- a list of its own, and without the token.
+CREATE FUNCTION orla.fetch_once(c orla.user_cloud_storage_tokens, facts jsonb, request jsonb, token bytea, purpose text)
     RETURNS orla.file_answer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    purpose   text := orla.token_purpose(c.provider, 'access_token');
+    a orla.file_answer;
+BEGIN
+    a := orla.http_fetch(request, token, c.user_id, orla.token_purpose(c.provider, 'access_token'));
+    IF purpose = 'content' AND a.status IN (301, 302, 303, 307, 308) THEN
+        a := orla.http_fetch(jsonb_build_object('url', coalesce(a.headers ->> 'location', ''), 'hosts', facts -> 'download_hosts',
+                                                'max_bytes', request -> 'max_bytes', 'timeout_ms', request -> 'timeout_ms'));
+        IF a.failure IS NULL AND a.status NOT IN (200, 429) THEN
+            a.message := format('the address of the content answers with status %s', a.status);
+            a.failure := 'protocol';    -- it was good for a while: the next one may be
+        END IF;
+    END IF;
+    IF purpose <> 'content' OR a.status NOT BETWEEN 200 AND 299 THEN
+        a.object := orla.object_in(a.content);
+    END IF;
+    RETURN a;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.fetch_once(orla.user_cloud_storage_tokens, jsonb, jsonb, bytea, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.fetch_once(orla.user_cloud_storage_tokens, jsonb, jsonb, bytea, text) TO orla_service;
+COMMENT ON FUNCTION orla.fetch_once(orla.user_cloud_storage_tokens, jsonb, jsonb, bytea, text) IS
+    'One try of orla.call_provider().';
+
+-- One refresh and one more try where the token is refused; five more where the
+-- provider throttles or does not answer, none of which begins later than 15
+-- seconds after the first.
+CREATE FUNCTION orla.call_provider(c orla.user_cloud_storage_tokens, facts jsonb, request jsonb, purpose text)
+    RETURNS orla.file_answer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    began     timestamptz := clock_timestamp();
     token     bytea := orla.sealed_token(c);
     refreshed boolean := false;
-    waited    numeric := 0;
-    wait      numeric;
+    moved     boolean := false;
+    attempt   int := 0;
+    wait      double precision;
     a         orla.file_answer;
     kind      text;
+    what      text;
 BEGIN
     request := jsonb_build_object('hosts', facts -> 'hosts', 'max_bytes', 16777216) || request;
-    FOR attempt IN 1 .. 6 LOOP
-        SELECT * INTO a FROM orla.http_fetch(request, token, c.user_id, purpose);
-        EXIT WHEN a.status BETWEEN 200 AND 399;
-        EXECUTE format('SELECT orla.%I($1)', orla.family(facts) || '_refusal') INTO kind USING a;
+    LOOP
+        a := orla.fetch_once(c, facts, request, token, purpose);
+        IF a.status BETWEEN 200 AND 299 AND a.failure IS NULL AND (purpose = 'content' OR a.object IS NOT NULL) THEN
+            RETURN a;
+        END IF;
+        kind := orla.kind_of_refusal(a, facts, purpose);
+        what := orla.answer_problem(a);
         IF kind = 'unauthorized' AND NOT refreshed THEN
             token := orla.sealed_token(c, token);
             refreshed := true;
             CONTINUE;
-        END IF;
-        IF kind IN ('busy', 'unavailable') AND coalesce(a.failure, '') NOT IN ('refused', 'tls', 'timeout') AND attempt < 6 THEN
-            wait := coalesce(orla.retry_after(jsonb_build_object('headers', a.headers)), power(2, attempt - 1) * 0.25 * (0.75 + 0.5 * random()));
-            IF waited + wait <= 15 THEN
+        ELSIF kind = 'root' AND NOT moved THEN
+            request := orla.dropbox_other_root(request, a.object);
+            moved := true;
+            CONTINUE;
+        ELSIF kind IN ('busy', 'unavailable') AND coalesce(a.failure, 'protocol') IN ('protocol', 'connect') THEN
+            attempt := attempt + 1;
+            wait := orla.seconds_to_wait(a, attempt);
+            IF attempt <= 5 AND clock_timestamp() + make_interval(secs => wait) < began + interval '15 seconds' THEN
                 PERFORM pg_sleep(wait);
-                waited := waited + wait;
                 CONTINUE;
+            ELSIF kind = 'busy' THEN
+                what := format('%s. It asks to wait %s seconds', what, ceil(wait));
             END IF;
         END IF;
-        PERFORM orla.raise_file_error(facts, a, kind);
+        PERFORM orla.raise_file_error(kind, what);
     END LOOP;
-    RETURN a;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb) IS
+REVOKE ALL ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb, text) IS
     'One call to the file API of a connection, with the token kept fresh and throttling obeyed. Errors: as of orla.raise_file_error().';
 
 -- Pages without entries are passed over, since the token of the next page is
--- told with the entries.
-CREATE FUNCTION orla.list_files(provider text, make_request text, argument text, file_type text, page_token text, page_size int)
+-- told with the entries.  folder: NULL in a search.
+CREATE FUNCTION orla.list_files(provider text, folder text, query text, file_type text, page_token text, page_size int)
     RETURNS TABLE (file orla.file_row, next_page_token text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    tenant  uuid := orla.require_tenant();
+    facts   jsonb := orla.provider_facts(provider);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
-    facts   jsonb := orla.provider_facts(provider) || jsonb_build_object('metadata', c.metadata);
-    speaks  text := orla.family(facts);
     request jsonb;
-    answer  jsonb;
     a       orla.file_answer;
     token   text := page_token;
     found_some boolean := false;
 BEGIN
     IF octet_length(page_token) > 8000 THEN
-        PERFORM orla.raise_file_error(facts, a, 'page');
+        PERFORM orla.raise_file_error('page', 'It is too long');
     END IF;
-    FOR page IN 1 .. 20 LOOP
-        EXECUTE format('SELECT orla.%I($1, $2, $3, $4, $5)', speaks || make_request)
-           INTO request USING facts, argument, file_type, token, least(greatest(coalesce(page_size, 100), 1), 1000);
-        a := orla.call_provider(c, facts, request);
-        answer := orla.answer_json(a);
-        IF jsonb_typeof(answer) IS DISTINCT FROM 'object' THEN
-            a.message := 'An answer that is no JSON object';
-            PERFORM orla.raise_file_error(facts, a, 'unavailable');
-        END IF;
-        EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_next_page') INTO token USING facts, answer;
-        FOR file IN EXECUTE format('SELECT (r).* FROM orla.%I($1, $2, $3) AS r', speaks || '_rows') USING facts, answer, argument LOOP
+    facts := facts || jsonb_build_object('metadata', c.metadata);
+    FOR page IN 1 .. 100 LOOP
+        EXECUTE format('SELECT orla.%I($1, $2, $3, $4, $5)', speaks || CASE WHEN query IS NULL THEN '_list_request' ELSE '_search_request' END)
+           INTO request USING facts, coalesce(query, folder), file_type, token, least(greatest(coalesce(page_size, 100), 1), 1000);
+        a := orla.call_provider(c, facts, request, CASE WHEN page = 1 AND page_token IS NOT NULL THEN 'page' ELSE 'list' END);
+        EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_next_page') INTO token USING facts, a.object;
+        FOR file IN EXECUTE format('SELECT (r).* FROM orla.%I($1, $2, $3) AS r', speaks || '_rows') USING facts, a.object, folder LOOP
             CONTINUE WHEN file_type IS NOT NULL AND NOT orla.is_of_type(file, file_type);
             found_some := true;
             next_page_token := token;
             RETURN NEXT;
         END LOOP;
-        EXIT WHEN found_some OR token IS NULL;
+        IF found_some OR token IS NULL THEN
+            RETURN;
+        END IF;
     END LOOP;
+    PERFORM orla.raise_file_error('unavailable', '100 pages had no entry, and there are more');
 END
 $$;
 REVOKE ALL ON FUNCTION orla.list_files(text, text, text, text, text, int) FROM PUBLIC;
@@ -388,55 +555,78 @@ GRANT EXECUTE ON FUNCTION orla.list_files(text, text, text, text, text, int) TO 
 COMMENT ON FUNCTION orla.list_files(text, text, text, text, text, int) IS
     'The work of orla_api.files() and search_files(): one page that has entries.';
 
--- A file's facts and bytes.  as_text: for the providers' own documents, which
+-- A file's facts and its bytes.  as_text: for the providers' own documents, which
 -- have no bytes, text instead of an office file.
-CREATE FUNCTION orla.fetch_file(provider text, file_id text, as_text boolean, OUT file orla.file_row, OUT content bytea)
+CREATE FUNCTION orla.fetch_file(provider text, file_id text, as_text boolean)
+    RETURNS orla.file_answer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    tenant  uuid := orla.require_tenant();
+    facts   jsonb := orla.provider_facts(provider);
+    speaks  text := orla.file_family(facts);
     c       orla.user_cloud_storage_tokens := orla.connection_of_caller(provider);
-    facts   jsonb := orla.provider_facts(provider) || jsonb_build_object('metadata', c.metadata);
-    speaks  text := orla.family(facts);
-    limit_  bigint := pg_size_bytes(current_setting('orla.max_download'));
+    most    bigint := pg_size_bytes(current_setting('orla.max_download'));
+    id      text := file_id;
     request jsonb;
-    answer  jsonb;
+    item    jsonb;
+    meant   text;
+    file    orla.file_row;
     a       orla.file_answer;
 BEGIN
-    EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_item_request') INTO request USING facts, orla.check_file_id(file_id);
-    a := orla.call_provider(c, facts, request);
-    answer := orla.answer_json(a);
-    EXECUTE format('SELECT (r).* FROM orla.%I($1, $2, NULL) AS r', speaks || '_rows') INTO file USING facts, jsonb_build_object('item', answer);
+    facts := facts || jsonb_build_object('metadata', c.metadata);
+    FOR step IN 1 .. 2 LOOP     -- what is but a link is followed once
+        EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_item_request') INTO request USING facts, id;
+        a := orla.call_provider(c, facts, request, 'item');
+        item := a.object;
+        EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_id') INTO meant USING item, id;
+        EXIT WHEN meant = id;
+        id := coalesce(meant, id);
+    END LOOP;
+    EXECUTE format('SELECT (r).* FROM orla.%I($1, $2, $3) AS r', speaks || '_rows') INTO file USING facts, jsonb_build_object('item', item), id;
     IF file.id IS NULL THEN
-        a.message := 'An answer that is no file';
-        PERFORM orla.raise_file_error(facts, a, 'unavailable');
+        PERFORM orla.raise_file_error('unavailable', orla.answer_problem(a));
     ELSIF file.is_folder THEN
-        a.message := 'It is a folder';
-        PERFORM orla.raise_file_error(facts, a, 'not_downloadable');
-    ELSIF file.size > limit_ THEN
-        PERFORM orla.raise_file_error(facts, a, 'too_large');
+        PERFORM orla.raise_file_error('not_downloadable', 'It is a folder');
+    ELSIF file.size > most THEN
+        PERFORM orla.raise_file_error('too_large', '');
     END IF;
 
-    EXECUTE format('SELECT orla.%I($1, $2, $3)', speaks || '_content_request') INTO request USING facts, answer, as_text;
+    EXECUTE format('SELECT orla.%I($1, $2, $3, $4)', speaks || '_content_request') INTO request USING facts, item, id, as_text;
     IF request IS NULL THEN
-        a.message := 'It has no content';
-        PERFORM orla.raise_file_error(facts, a, 'not_downloadable');
+        PERFORM orla.raise_file_error('not_downloadable', 'It has no content');
     END IF;
     file.mime_type := coalesce(request ->> 'as', file.mime_type);
     file.name := file.name || coalesce(request ->> 'extension', '');
-    a := orla.call_provider(c, facts, request - 'as' - 'extension' || jsonb_build_object('max_bytes', limit_, 'timeout_ms', 300000));
-    IF a.status BETWEEN 300 AND 399 THEN
-        -- The one step of a download: to a host of its own list, without the token.
-        SELECT * INTO a FROM orla.http_fetch(jsonb_build_object('url', a.headers ->> 'location', 'hosts', facts -> 'download_hosts',
-                                                               'max_bytes', limit_, 'timeout_ms', 300000));
-        IF a.status IS DISTINCT FROM 200 THEN
-            PERFORM orla.raise_file_error(facts, a, CASE WHEN a.failure = 'too_large' THEN 'too_large' ELSE 'unavailable' END);
-        END IF;
-    END IF;
-    content := a.body;
+    a := orla.call_provider(c, facts, request - 'as' - 'extension' || jsonb_build_object('max_bytes', most, 'timeout_ms', 300000), 'content');
+    a.file := file;
+    RETURN a;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.fetch_file(text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.fetch_file(text, text, boolean) TO orla_service;
 COMMENT ON FUNCTION orla.fetch_file(text, text, boolean) IS
-    'The work of orla_api.download_file() and import_file().';
+    'The work of orla_api.download_file() and import_file(): file and content of the answer.';
+
+-- With the headers that PostgREST takes from a setting.  A browser is to save
+-- what it gets under its name, and never to show it as a page of ours.
+CREATE FUNCTION orla.download_file(provider text, file_id text)
+    RETURNS orla.file_answer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    a orla.file_answer := orla.fetch_file(provider, file_id, false);
+BEGIN
+    PERFORM set_config('response.headers', jsonb_build_array(
+        jsonb_build_object('Content-Type', CASE WHEN (a.file).mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' THEN (a.file).mime_type ELSE 'application/octet-stream' END),
+        jsonb_build_object('Content-Disposition', orla.content_disposition((a.file).name)),
+        jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
+    RETURN a;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.download_file(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.download_file(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.download_file(text, text) IS
+    'orla.fetch_file(), and the headers of its HTTP response.';

@@ -3,10 +3,12 @@
 -- A value inside a literal of Drive's query language.
 CREATE FUNCTION orla.google_drive_literal(value text)
     RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT
+    LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '''' || replace(replace(value, '\', '\\'), '''', '\''') || ''''
+BEGIN
+    RETURN '''' || replace(replace(value, E'\\', E'\\\\'), '''', E'\\''') || '''';
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_literal(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_literal(text) TO orla_service;
@@ -15,13 +17,16 @@ COMMENT ON FUNCTION orla.google_drive_literal(text) IS
 
 CREATE FUNCTION orla.google_drive_request(facts jsonb, query text, order_by text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || '/files?' || orla.url_query(jsonb_build_object(
-        'q', query, 'pageSize', page_size, 'pageToken', page_token, 'supportsAllDrives', 'true', 'includeItemsFromAllDrives', 'true',
-        'orderBy', order_by,
-        'fields', 'nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)')))
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url')
+        || '/files?supportsAllDrives=true&includeItemsFromAllDrives=true'
+        || '&fields=nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)'
+        || '&pageSize=' || page_size || coalesce('&orderBy=' || order_by, '')
+        || coalesce('&pageToken=' || orla.percent_encode(page_token), '') || '&q=' || orla.percent_encode(query));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) TO orla_service;
@@ -31,15 +36,17 @@ COMMENT ON FUNCTION orla.google_drive_request(jsonb, text, text, text, int) IS
 -- The folders shared_with_me and shared_drives are none of Drive's own.
 CREATE FUNCTION orla.google_drive_list_request(facts jsonb, folder text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE folder
-        WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?' || orla.url_query(jsonb_build_object(
-            'pageSize', least(page_size, 100), 'pageToken', page_token, 'fields', 'nextPageToken,drives(id,name,createdTime)')))
+BEGIN
+    RETURN CASE folder
+        WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?fields=nextPageToken,drives(id,name,createdTime)&pageSize='
+            || least(page_size, 100) || coalesce('&pageToken=' || orla.percent_encode(page_token), ''))
         WHEN 'shared_with_me' THEN orla.google_drive_request(facts, 'sharedWithMe = true and trashed = false', 'folder,name_natural', page_token, page_size)
-        ELSE orla.google_drive_request(facts, orla.google_drive_literal(orla.check_file_id(coalesce(folder, 'root'))) || ' in parents and trashed = false',
-                                       'folder,name_natural', page_token, page_size) END
+        ELSE orla.google_drive_request(facts, orla.google_drive_literal(orla.check_file_id(coalesce(folder, 'root'), '^[^/]+$')) || ' in parents and trashed = false',
+                                       'folder,name_natural', page_token, page_size) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int) TO orla_service;
@@ -48,18 +55,16 @@ COMMENT ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int)
 
 CREATE FUNCTION orla.google_drive_search_request(facts jsonb, query text, file_type text, page_token text, page_size int)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.google_drive_request(facts,
+BEGIN
+    RETURN orla.google_drive_request(facts,
         format('(name contains %1$s or fullText contains %1$s) and trashed = false', orla.google_drive_literal(query))
-        || CASE file_type
-               WHEN 'folder' THEN ' and mimeType = ''application/vnd.google-apps.folder'''
-               WHEN 'pdf' THEN ' and mimeType = ''application/pdf'''
-               WHEN 'image' THEN ' and mimeType contains ''image/'''
-               WHEN 'audio' THEN ' and mimeType contains ''audio/'''
-               WHEN 'video' THEN ' and mimeType contains ''video/'''
-               ELSE '' END, NULL, page_token, page_size)     -- a search of texts cannot be ordered
+        || coalesce(' and (' || (SELECT string_agg(format('mimeType %s %s', CASE WHEN t LIKE '%/' THEN 'contains' ELSE '=' END, orla.google_drive_literal(t)), ' or ')
+                                   FROM unnest(CASE file_type WHEN 'folder' THEN '{application/vnd.google-apps.folder}' ELSE orla.media_types(file_type) END) AS t) || ')', ''),
+        NULL, page_token, page_size);    -- a search of texts cannot be ordered
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, int) TO orla_service;
@@ -68,31 +73,45 @@ COMMENT ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, in
 
 CREATE FUNCTION orla.google_drive_item_request(facts jsonb, file_id text)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(file_id)
-        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails')
+BEGIN
+    RETURN jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(orla.check_file_id(file_id, '^[^/]+$'))
+        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_item_request(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_item_request(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.google_drive_item_request(jsonb, text) IS
     'files.get of the Drive API.';
 
+-- A shortcut stands for its target.
+CREATE FUNCTION orla.google_drive_id(item jsonb, file_id text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN coalesce(item #>> '{shortcutDetails,targetId}', item ->> 'id');
+REVOKE ALL ON FUNCTION orla.google_drive_id(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.google_drive_id(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.google_drive_id(jsonb, text) IS
+    'The id of the file that an item stands for.';
+
 -- Google's own documents have no bytes: they are exported, to text where the
 -- text is wanted, else to what an office program opens.
-CREATE FUNCTION orla.google_drive_content_request(facts jsonb, item jsonb, as_text boolean)
+CREATE FUNCTION orla.google_drive_content_request(facts jsonb, item jsonb, file_id text, as_text boolean)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN (
     SELECT CASE
         WHEN item ->> 'mimeType' NOT LIKE 'application/vnd.google-apps.%' THEN
             jsonb_build_object('url', file.url || '?alt=media&supportsAllDrives=true')
         WHEN e.media_type IS NOT NULL THEN
             jsonb_build_object('url', file.url || '/export?mimeType=' || orla.percent_encode(e.media_type), 'as', e.media_type, 'extension', e.extension)
         END
-      FROM (SELECT (facts ->> 'api_url') || '/files/' || orla.percent_encode(item ->> 'id')) AS file (url)
+      FROM (SELECT (facts ->> 'api_url') || '/files/' || orla.percent_encode(file_id)) AS file (url)
       LEFT JOIN (VALUES
             ('application/vnd.google-apps.document', true, 'text/plain', '.txt'),
             ('application/vnd.google-apps.spreadsheet', true, 'text/csv', '.csv'),
@@ -102,29 +121,35 @@ AS $$
             ('application/vnd.google-apps.spreadsheet', false, 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', '.xlsx'),
             ('application/vnd.google-apps.presentation', false, 'application/vnd.openxmlformats-officedocument.presentationml.presentation', '.pptx'),
             ('application/vnd.google-apps.drawing', false, 'image/png', '.png')) AS e (native, text_wanted, media_type, extension)
-        ON e.native = item ->> 'mimeType' AND e.text_wanted = as_text
+        ON e.native = item ->> 'mimeType' AND e.text_wanted = as_text);
+END
 $$;
-REVOKE ALL ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, boolean) TO orla_service;
-COMMENT ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, boolean) IS
+REVOKE ALL ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.google_drive_content_request(jsonb, jsonb, text, boolean) IS
     'The bytes of a file, or an export; NULL where there is neither.';
 
--- A shortcut stands for its target.
+-- The size of Google's own documents is not that of anything that one gets.
 CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
     RETURNS SETOF orla.file_row
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(i #>> '{shortcutDetails,targetId}', i ->> 'id'), i ->> 'name', m.media_type,
-           m.media_type = 'application/vnd.google-apps.folder', orla.to_bigint(i ->> 'size'), orla.to_time(i ->> 'modifiedTime'),
-           i #>> '{parents,0}', i ->> 'webViewLink', i ->> 'md5Checksum'
-      FROM orla.entries_of(answer, 'files') AS i
-     CROSS JOIN LATERAL (SELECT coalesce(i #>> '{shortcutDetails,targetMimeType}', i ->> 'mimeType')) AS m (media_type)
-     WHERE jsonb_typeof(i -> 'id') = 'string'
+BEGIN
+    RETURN QUERY
+    SELECT coalesce(i."shortcutDetails" ->> 'targetId', i.id), i.name, m.media_type, coalesce(m.media_type = 'application/vnd.google-apps.folder', false),
+           CASE WHEN m.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.size) END, orla.to_time(i."modifiedTime"),
+           i.parents ->> 0, i."webViewLink", i."md5Checksum"
+      FROM orla.entries_of(answer, 'files') AS e (entry)
+     CROSS JOIN LATERAL jsonb_to_record(e.entry) AS i (id text, name text, "mimeType" text, size text, "modifiedTime" text, parents jsonb,
+                                                       "webViewLink" text, "md5Checksum" text, "shortcutDetails" jsonb)
+     CROSS JOIN LATERAL (SELECT coalesce(i."shortcutDetails" ->> 'targetMimeType', i."mimeType")) AS m (media_type)
+     WHERE i.id IS NOT NULL
     UNION ALL
     SELECT d ->> 'id', d ->> 'name', 'application/vnd.google-apps.folder', true, NULL, orla.to_time(d ->> 'createdTime'), NULL, NULL, NULL
-      FROM orla.entries_of(answer - 'item', 'drives') AS d
-     WHERE jsonb_typeof(d -> 'id') = 'string'
+      FROM orla.entries_of(jsonb_build_object('drives', answer -> 'drives'), 'drives') AS d
+     WHERE d ->> 'id' IS NOT NULL;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) TO orla_service;
@@ -133,10 +158,12 @@ COMMENT ON FUNCTION orla.google_drive_rows(jsonb, jsonb, text) IS
 
 CREATE FUNCTION orla.google_drive_next_page(facts jsonb, answer jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT nullif(answer ->> 'nextPageToken', '')
+BEGIN
+    RETURN nullif(answer ->> 'nextPageToken', '');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_next_page(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_next_page(jsonb, jsonb) TO orla_service;
@@ -150,17 +177,16 @@ CREATE FUNCTION orla.google_drive_refusal(a orla.file_answer)
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE
-        WHEN a.failure = 'too_large' THEN 'too_large'
-        WHEN a.failure IS NOT NULL OR a.status >= 500 OR a.status = 408 THEN 'unavailable'
         WHEN a.status = 401 THEN 'unauthorized'
         WHEN a.status = 429 OR r.reason IN ('rateLimitExceeded', 'userRateLimitExceeded') THEN 'busy'
-        WHEN r.reason IN ('insufficientPermissions', 'insufficientFilePermissions', 'appNotAuthorizedToFile') THEN 'scope'
-        WHEN r.reason IN ('fileNotDownloadable', 'cannotDownloadAbusiveFile', 'exportSizeLimitExceeded', 'downloadQuotaExceeded') THEN 'not_downloadable'
+        WHEN r.reason = 'insufficientPermissions' THEN 'scope'
+        WHEN r.reason IN ('fileNotDownloadable', 'fileNotExportable', 'cannotDownloadFile', 'cannotDownloadAbusiveFile', 'cannotExportFile',
+                          'exportSizeLimitExceeded', 'downloadQuotaExceeded') THEN 'not_downloadable'
         WHEN r.reason IN ('accessNotConfigured', 'domainPolicy', 'dailyLimitExceeded', 'quotaExceeded') THEN 'operator'
-        WHEN a.status IN (404, 403) THEN 'not_found'
+        WHEN a.status = 404 OR r.reason IN ('insufficientFilePermissions', 'appNotAuthorizedToFile') THEN 'not_found'
         WHEN a.status = 400 AND r.location = 'pageToken' THEN 'page'
         ELSE 'other' END
-      FROM (SELECT orla.answer_json(a) #>> '{error,errors,0,reason}', orla.answer_json(a) #>> '{error,errors,0,location}') AS r (reason, location)
+      FROM (SELECT a.object #>> '{error,errors,0,reason}', a.object #>> '{error,errors,0,location}') AS r (reason, location)
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_refusal(orla.file_answer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_refusal(orla.file_answer) TO orla_service;

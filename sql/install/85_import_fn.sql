@@ -34,19 +34,22 @@ GRANT EXECUTE ON FUNCTION orla.check_category(text) TO orla_service;
 COMMENT ON FUNCTION orla.check_category(text) IS
     'The category, if it is one. Errors: 22023.';
 
--- Written under the tenant's own fence: content tables know no exception.
+-- Written under the tenant's own fence: content tables know no exception.  A file
+-- whose text cannot be read is stored all the same, and metadata says why.
 CREATE FUNCTION orla.store_asset(filename text, category text, media_type text, whence text, content bytea, facts jsonb)
     RETURNS uuid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    full_text text := orla.extract_text(content, media_type);
-    asset     uuid;
+    t     record := orla.extract_text(content, media_type);
+    asset uuid;
 BEGIN
     INSERT INTO orla.brand_voice_assets AS a (filename, category, file_type, file_path, content_preview, file_size_bytes, metadata, content)
-    VALUES (left(regexp_replace(filename, '[[:cntrl:]]', ' ', 'g'), 300), category, media_type, whence, left(full_text, 1000),
-            octet_length(content), jsonb_strip_nulls(facts || jsonb_build_object('full_text', full_text)), content)
+    VALUES (left(regexp_replace(filename, '[[:cntrl:]]', ' ', 'g'), 300), category, media_type, whence, left(t.full_text, 1000),
+            octet_length(content),
+            jsonb_strip_nulls(facts || jsonb_build_object('full_text', t.full_text, 'text_outcome', t.outcome, 'found_type', t.found_type)),
+            content)
     RETURNING a.id INTO asset;
     RETURN asset;
 END

@@ -2,6 +2,9 @@
 --
 -- SECURITY DEFINER: tokens are orla_service's.  Whose connection it is is told by
 -- the proven tenant, never by an argument.
+--
+-- STABLE is what reads: HTTP layers then offer it as a GET or a query, in a READ
+-- ONLY transaction.  A refresh that it may need is the worker's business.
 
 CREATE TYPE orla_api.file AS (
     provider        text,
@@ -26,22 +29,25 @@ GRANT USAGE ON TYPE orla_api."*/*" TO orla_user, orla_gateway, orla_service;
 
 CREATE FUNCTION orla_api.files(provider text, folder_id text DEFAULT NULL, page_token text DEFAULT NULL, page_size int DEFAULT 100)
     RETURNS SETOF orla_api.file
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
+BEGIN
+    RETURN QUERY
+    SELECT files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
            (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(provider, '_list_request', nullif(folder_id, ''), NULL, nullif(page_token, ''), page_size) AS l
+      FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size) AS l;
+END
 $$;
 ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.files(text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.files(text, text, text, int) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.files(text, text, text, int) IS
-    'The files of a folder of your connection, page by page. folder_id: an id of a folder; nothing for the root; shared_with_me, and shared_drives at Google. page_size: 1 to 1000, as a wish. Errors: 55000 where there is no connection that works, PT404, PT502, PT503.';
+    'The files of a folder of your connection, page by page. folder_id: an id of a folder; nothing for the root; shared_with_me and shared_drives at Google and OneDrive. page_size: 1 to 1000, as a wish. Errors: 55000 where there is no connection that works, PT404, PT502, PT503.';
 
 CREATE FUNCTION orla_api.search_files(provider text, query text, file_type text DEFAULT NULL, page_token text DEFAULT NULL)
     RETURNS SETOF orla_api.file
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -52,7 +58,7 @@ BEGIN
     RETURN QUERY
     SELECT search_files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
            (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(search_files.provider, '_search_request', query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100) AS l;
+      FROM orla.list_files(search_files.provider, NULL, query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100) AS l;
 END
 $$;
 ALTER FUNCTION orla_api.search_files(text, text, text, text) OWNER TO orla_service;
@@ -63,18 +69,11 @@ COMMENT ON FUNCTION orla_api.search_files(text, text, text, text) IS
 
 CREATE FUNCTION orla_api.download_file(provider text, file_id text)
     RETURNS orla_api."*/*"
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    f record;
 BEGIN
-    SELECT (x.file).*, x.content INTO f FROM orla.fetch_file(provider, file_id, false) AS x;
-    PERFORM set_config('response.headers', jsonb_build_array(
-        jsonb_build_object('Content-Type', CASE WHEN f.mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' THEN f.mime_type ELSE 'application/octet-stream' END),
-        jsonb_build_object('Content-Disposition', orla.content_disposition(f.name)),
-        jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
-    RETURN f.content;
+    RETURN (orla.download_file(provider, file_id)).content;     -- not by way of a variable: it would be copied
 END
 $$;
 ALTER FUNCTION orla_api.download_file(text, text) OWNER TO orla_service;
@@ -89,15 +88,17 @@ CREATE FUNCTION orla_api.import_file(provider text, file_id text, category text)
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    asset uuid := orla.import_file(provider, file_id, category);
+    asset uuid;
     made  orla_api.brand_voice_assets;
 BEGIN
+    PERFORM orla.require_writable('import_file');     -- before anything is fetched that could not be stored
+    asset := orla.import_file(provider, file_id, category);
     SELECT * INTO made FROM orla_api.brand_voice_assets AS a WHERE a.id = asset;
     RETURN made;
 END
 $$;
 ALTER FUNCTION orla_api.import_file(text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.import_file(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user;
+GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.import_file(text, text, text) IS
     'Brings a file of your connection into your brand material, with the text that is found in it. Errors: as of download_file(), 22023 for an unknown category.';

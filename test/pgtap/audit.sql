@@ -16,7 +16,7 @@ SET client_min_messages = warning;
 \set previous :DBNAME
 DROP DATABASE IF EXISTS orla_audit;
 CREATE DATABASE orla_audit;
-COPY (SELECT) TO PROGRAM 'rm -f orla_audit_test.keyring';
+COPY (SELECT) TO PROGRAM 'cat; rm -f orla_audit_test.keyring';
 ALTER DATABASE orla_audit SET orla.keyring_file = 'orla_audit_test.keyring';
 -- hashing is not what is tried here
 ALTER DATABASE orla_audit SET orla.password_memory = 7168;
@@ -423,5 +423,5 @@ SELECT * FROM finish();
 SET client_min_messages = warning;
 \c :previous
 DROP DATABASE orla_audit;
-COPY (SELECT) TO PROGRAM 'rm -f orla_audit_test.keyring';
+COPY (SELECT) TO PROGRAM 'cat; rm -f orla_audit_test.keyring';
 DROP ROLE audit_http, audit_operator, audit_analyst;

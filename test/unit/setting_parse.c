@@ -62,6 +62,14 @@ static const Case header_names[] = {
 	{"\xc3\xa4", false}
 };
 
+static const Case programs[] = {
+	{"", true},
+	{"/usr/bin/pdftotext", true},
+	{"pdftotext", false},
+	{"./pdftotext", false},
+	{" /usr/bin/pdftotext", false}
+};
+
 static void
 check(const char *setting, const Case *value, const char *problem)
 {
@@ -84,6 +92,8 @@ main(void)
 	for (i = 0; i < sizeof(header_names) / sizeof(header_names[0]); i++)
 		check("client_address_header", &header_names[i],
 			  orla_header_name_problem(header_names[i].value));
+	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		check("extract_pdf", &programs[i], orla_program_problem(programs[i].value));
 
 	memset(longest, 'a', sizeof(longest));
 	longest[201] = '\0';

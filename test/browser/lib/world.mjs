@@ -47,12 +47,10 @@ export async function startWorld({ settings = {}, headless = true, port: given }
   };
   try {
     const database = await startDatabase({
-      alone: true, options: '-c shared_preload_libraries=orla -c orla.allow_loopback_http=on',
-      settings: { 'orla.public_url': url, 'orla.password_memory': '7168', 'orla.sign_in_floor': '0', ...settings },
+      worker: true,
+      settings: { 'orla.public_url': url, 'orla.allow_loopback_http': 'on', 'orla.password_memory': '7168', 'orla.sign_in_floor': '0', ...settings },
     });
     closing.push(() => database.close());
-    await database.sql(`ALTER SYSTEM SET orla.databases = '${database.name}'`);
-    await database.sql('SELECT pg_reload_conf()');
     await eventually('a worker', async () => (await database.sql('SELECT ready FROM orla.worker_status'))[0]?.ready);
 
     const providers = await startProviders({ only: ['google_drive', 'onedrive', 'dropbox'] });

@@ -26,7 +26,7 @@ function run(program, args) {
   if (status !== 0) throw new Error(`${program} ${args[0]}: ${error?.message ?? stderr}`);
 }
 
-/** { host, port, user, stop() } of a fresh cluster in a scratch folder; options are the server's. */
+/** { host, port, user, stop() } of a fresh cluster in a scratch folder. */
 function startCluster(options = '') {
   const dir = mkdtempSync(join(tmpdir(), 'orla-http-'));
   if (asRoot) execFileSync('chown', [OS_USER, dir]);
@@ -73,15 +73,15 @@ async function leftAlone(client, database) {
  * { name, loginUri, admin, sql(text, values), connectAs(), close() }
  *
  * `admin` is a superuser's connection, `loginUri` what an HTTP layer gets: a
- * login that was allowed in by orla.allow_http_login() and nothing else.
- * `options` are for a cluster of its own.
+ * login that was allowed in by orla.allow_http_login() and nothing else. worker:
+ * a cluster of its own in which orla is preloaded and serves this database.
  */
-export async function startDatabase({ settings = {}, harden = true, alone = false, options } = {}) {
-  const own = alone || process.env.PGHOST === undefined;
-  const cluster = own ? startCluster(options)
+export async function startDatabase({ settings = {}, harden = true, alone = false, worker = false } = {}) {
+  const name = `orla_http_${randomBytes(6).toString('hex')}`;
+  const own = alone || worker || process.env.PGHOST === undefined;
+  const cluster = own ? startCluster(worker ? `-c shared_preload_libraries=orla -c orla.databases=${name}` : '')
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
-  const name = `orla_http_${randomBytes(6).toString('hex')}`;
   const login = `${name}_web`;
   const secret = randomBytes(18).toString('base64url');
 

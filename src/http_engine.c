@@ -1,5 +1,5 @@
 /*
- * http.c
+ * http_engine.c
  *		The engine: any number of requests on libcurl's multi handle.
  *
  * The server's sets of events cannot forget a socket before version 16, so

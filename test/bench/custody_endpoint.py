@@ -1,0 +1,77 @@
+"""A provider that answers after so many milliseconds, and says what it took.
+
+    custody_endpoint.py        prints its port; ends when its input does
+
+POST /token and /other/token: a new pair of tokens. GET /drive/v3/files: a page of a hundred
+files. /silent/token: nothing, ever. GET /set?delay=50 sets the milliseconds;
+GET /took: of the last answer, from request to answer. By asyncio and
+nothing else, since what the endpoint costs falls to both sides.
+"""
+import asyncio
+import json
+import secrets
+import sys
+import time
+
+FILES = json.dumps({'files': [
+    {'id': f'file{i}', 'name': f'A file with the number {i}.txt', 'mimeType': 'text/plain', 'size': '12345',
+     'modifiedTime': '2026-01-02T03:04:05.678Z', 'parents': ['root'], 'webViewLink': f'https://drive.example/file{i}',
+     'md5Checksum': f'{i:032x}', 'trashed': False} for i in range(100)]}).encode()
+delay = 0.05
+took = 0.0
+
+
+def token():
+    return json.dumps({'access_token': 'ya29.' + secrets.token_urlsafe(1200), 'refresh_token': '1//' + secrets.token_urlsafe(120),
+                       'expires_in': 3599, 'token_type': 'Bearer', 'scope': 'files'}).encode()
+
+
+class Endpoint(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+        self.data = b''
+
+    def data_received(self, data):
+        self.data += data
+        head, found, rest = self.data.partition(b'\r\n\r\n')
+        if not found:
+            return
+        length = 0
+        for line in head.split(b'\r\n')[1:]:
+            name, _, value = line.partition(b':')
+            if name.lower() == b'content-length':
+                length = int(value)
+        if len(rest) >= length:
+            self.data = b''
+            self.answer(head.split(b' ', 2)[1].decode())
+
+    def answer(self, path):
+        global delay
+        began = time.perf_counter()
+        if path.startswith('/set?delay='):
+            delay = float(path.partition('=')[2]) / 1000
+            self.send(b'{}', None)
+        elif path == '/took':
+            self.send(json.dumps({'took': took}).encode(), None)
+        elif path.startswith('/silent/'):
+            pass
+        else:
+            body = FILES if path.startswith('/drive/') else token()
+            asyncio.get_running_loop().call_later(delay, self.send, body, began)
+
+    def send(self, body, began):
+        global took
+        if began is not None:
+            took = time.perf_counter() - began
+        if not self.transport.is_closing():
+            self.transport.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Endpoint, '127.0.0.1', 0, backlog=1000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())
