@@ -13,8 +13,11 @@ PG_CPPFLAGS = $(shell curl-config --cflags)
 SHLIB_LINK = -lcrypto -largon2 $(shell curl-config --libs)
 
 # The scripts: sql/install/NN_*.sql, in the order of their numbers, is the
-# install script.
+# install script.  The pages of sql/pages become functions before the parts that
+# check and guard what was made.
 PARTS      = $(sort $(wildcard sql/install/*.sql))
+LAST_PARTS = $(filter sql/install/89_% sql/install/9%,$(PARTS))
+PAGES      = $(wildcard sql/pages/*)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 DATA       = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql) share/orla_extract.py
 
@@ -39,8 +42,9 @@ include $(PGXS)
 # Debian's PGXS is built without dependency tracking.
 $(OBJS): $(wildcard src/*.h)
 
-$(EXTENSION)--$(EXTVERSION).sql: $(PARTS) $(EXTENSION).control
-	cat $(PARTS) > $@
+$(EXTENSION)--$(EXTVERSION).sql: $(PARTS) $(PAGES) $(EXTENSION).control
+	{ cat $(filter-out $(LAST_PARTS),$(PARTS)) && sql/pages/assemble && cat $(LAST_PARTS); } > $@.tmp
+	mv $@.tmp $@
 
 endif
 

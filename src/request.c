@@ -12,6 +12,10 @@
  * else.  A cookie is sent by the browser whoever caused the request, so with
  * a cookie a request that may write must say that it comes from our own
  * pages (Sec-Fetch-Site, or Origin where a browser does not send that).
+ *
+ * The cookie is not looked at where a page itself is asked for, or the begin
+ * or end of a session: a browser whose session is over must be able to open
+ * the page that signs in again, and scripts cannot take its cookie away.
  */
 #include "postgres.h"
 
@@ -28,6 +32,7 @@
 #include "tenant.h"
 
 PG_FUNCTION_INFO_V1(orla_pre_request);
+PG_FUNCTION_INFO_V1(orla_require_own_page);
 
 /* The prefix makes browsers insist on https, no domain and path /. */
 #define SESSION_COOKIE			"orla_session"
@@ -72,6 +77,8 @@ session_cookie(Jsonb *cookies)
 {
 	bool		https = strncmp(orla_public_url, "https://", 8) == 0;
 
+	if (orla_path_needs_nobody(handed_over("request.path")))
+		return NULL;
 	return member(cookies, https ? SESSION_COOKIE_HTTPS : SESSION_COOKIE);
 }
 
@@ -84,20 +91,18 @@ is_safe_method(const char *method)
 }
 
 static void
-check_own_page(Jsonb *headers)
+check_own_page(Jsonb *headers, const char *detail, const char *hint)
 {
 	char	   *site = member(headers, "sec-fetch-site");
 
-	if (is_safe_method(handed_over("request.method")))
-		return;
 	if (site != NULL ? strcmp(site, "same-origin") == 0
 		: orla_is_own_origin(orla_public_url, member(headers, "origin")))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_ORLA_FORBIDDEN),
 			 errmsg("request refused"),
-			 errdetail("A request with the session cookie that may write must come from the application's own pages."),
-			 errhint("Send the access token as a bearer token instead.")));
+			 errdetail("%s", detail),
+			 errhint("%s", hint)));
 }
 
 /*
@@ -133,11 +138,27 @@ orla_pre_request(PG_FUNCTION_ARGS)
 				 errmsg("access token refused"),
 				 errdetail("The request carries a bearer token and a session cookie."),
 				 errhint("Send one of them.")));
-	if (cookie != NULL)
-		check_own_page(headers);
+	if (cookie != NULL && !is_safe_method(handed_over("request.method")))
+		check_own_page(headers,
+					   "A request with the session cookie that may write must come from the application's own pages.",
+					   "Send the access token as a bearer token instead.");
 
 	orla_tenant_authenticate(token);
 	explicit_bzero(token, strlen(token));
 	take_role_of_user();
+	PG_RETURN_VOID();
+}
+
+/*
+ * orla.require_own_page() → void: PT403 unless the request says that it comes
+ * from one of our own pages.  For what sets the cookies of a session, before
+ * there is one.
+ */
+Datum
+orla_require_own_page(PG_FUNCTION_ARGS)
+{
+	check_own_page(handed_over_object("request.headers"),
+				   "A session in cookies begins, goes on and ends from the application's own pages only.",
+				   "Programs sign in with orla_api.login(), which returns the tokens.");
 	PG_RETURN_VOID();
 }

@@ -41,3 +41,34 @@ orla_is_own_origin(const char *public_url, const char *origin)
 	len = host - public_url + strcspn(host, "/");
 	return strlen(origin) == len && memcmp(origin, public_url, len) == 0;
 }
+
+/*
+ * Names of sql/pages, and of the functions that set a session's cookies.  What
+ * has a dot in its name is part of a page; no other function of the API has.
+ */
+bool
+orla_path_needs_nobody(const char *path)
+{
+	static const char prefix[] = "/rpc/";
+	static const char *const names[] = {
+		"account", "brand-material", "calendar", "cloud-storage", "dashboard",
+		"forgot-password", "jobs", "library", "oauth-callback", "refresh_session",
+		"reset-password", "sign-in", "sign-up", "sign_in", "sign_out", "strategy",
+		"verify-email", "verify_and_sign_in"
+	};
+	size_t		i;
+
+	if (path == NULL || strncmp(path, prefix, strlen(prefix)) != 0)
+		return false;
+	path += strlen(prefix);
+	if (strchr(path, '/') != NULL)
+		return false;
+	if (strchr(path, '.') != NULL)
+		return true;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		if (strcmp(path, names[i]) == 0)
+			return true;
+	}
+	return false;
+}

@@ -22,4 +22,11 @@ extern char *orla_bearer_token(char *authorization);
  */
 extern bool orla_is_own_origin(const char *public_url, const char *origin);
 
+/*
+ * Does path (NULL where the layer has none) lead to a page, to what a page is
+ * made of, or to the begin or end of a session?  What is there is the same for
+ * everybody, or looks at its own cookie.
+ */
+extern bool orla_path_needs_nobody(const char *path);
+
 #endif							/* ORLA_REQUEST_PARSE_H */

@@ -1,6 +1,6 @@
 /*
  * request_parse.c
- *		src/request_parse.c: whose token, and whose page.
+ *		src/request_parse.c: whose token, whose page, and for whom.
  */
 #include "request_parse.h"
 
@@ -58,6 +58,35 @@ static const struct
 	{"https://example.org", "https://Example.org", false}
 };
 
+static const struct
+{
+	const char *path;
+	bool		nobody;
+}			paths[] = {
+	{"/rpc/sign-in", true},
+	{"/rpc/account", true},
+	{"/rpc/verify_and_sign_in", true},
+	{"/rpc/refresh_session", true},
+	{"/rpc/app.css", true},
+	{"/rpc/oauth-callback", true},
+	{"/rpc/oauth-callback.google_drive", true},
+	{NULL, false},
+	{"", false},
+	{"/", false},
+	{"/rpc/", false},
+	{"/rpc/me", false},
+	{"/rpc/login", false},
+	{"/rpc/sign-inn", false},
+	{"/rpc/sign", false},
+	{"/rpc/Sign-in", false},
+	{"/rpc/sign-in/", false},
+	{"/rpc/app.css/me", false},
+	{"/sign-in", false},
+	{"/app.css", false},
+	{"/content_library", false},
+	{"rpc/sign-in", false}
+};
+
 static void
 check_bearer(const char *authorization, const char *expected)
 {
@@ -84,5 +113,9 @@ main(void)
 		   "%s %s a page of %s",
 		   origins[i].origin == NULL ? "(none)" : origins[i].origin,
 		   origins[i].own ? "is" : "is not", origins[i].public_url);
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		ok(orla_path_needs_nobody(paths[i].path) == paths[i].nobody,
+		   "%s %s", paths[i].path == NULL ? "(none)" : paths[i].path,
+		   paths[i].nobody ? "is looked at as nobody" : "takes the session");
 	return done_testing();
 }

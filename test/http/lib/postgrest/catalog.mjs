@@ -38,6 +38,7 @@ const FUNCTIONS = `
          t.typtype = 'c' OR t.typname = 'record' AS returns_rows,
          t.typname AS row_name, t.typname = 'void' AS returns_void, p.pronargdefaults AS defaults,
          CASE WHEN t.typtype = 'd' AND t.typname LIKE '%/%' THEN t.typname END AS media_type,
+         t.typbasetype = 'bytea'::regtype AS returns_bytes,
          (SELECT coalesce(json_agg(json_build_object(
                    'name', coalesce(p.proargnames[i], ''),
                    'type', format_type(a.type, NULL)) ORDER BY i), '[]')

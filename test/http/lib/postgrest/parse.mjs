@@ -140,3 +140,13 @@ export function parseCookies(header) {
   }
   return cookies;
 }
+
+/** The Accept header as media types, the most wanted first. */
+export function parseAccept(header) {
+  const types = (header ?? '*/*').split(',').map((item) => {
+    const [type, ...parameters] = item.split(';').map((part) => part.trim());
+    const quality = parameters.map((parameter) => /^q=([0-9.]+)$/i.exec(parameter)).find((match) => match !== null);
+    return { type: type.toLowerCase(), quality: quality === undefined ? 1 : Number(quality[1]) };
+  });
+  return types.filter(({ type }) => type !== '').sort((a, b) => b.quality - a.quality).map(({ type }) => type);
+}

@@ -1,7 +1,7 @@
 // From an HTTP request to what is to be run: decided before the database is
 // asked, from the catalogue alone.
 import { HttpError } from './errors.mjs';
-import { parsePrefer, parseQuery } from './parse.mjs';
+import { parseAccept, parsePrefer, parseQuery } from './parse.mjs';
 import { callSql, deleteSql, insertSql, readSql, updateSql } from './sql.mjs';
 
 const READING = ['GET', 'HEAD'];
@@ -89,6 +89,18 @@ function callByGet(catalog, name, overloads, search) {
   return [fn, { named }];
 }
 
+const IN_JSON = ['application/json', 'application/vnd.pgrst.object+json', 'application/vnd.pgrst.array+json', 'application/*', '*/*'];
+
+/** The media type that the function's own domain serves, null where JSON is what was asked for. */
+function mediaTypeOf(fn, accept) {
+  const wanted = parseAccept(accept);
+  for (const type of wanted) {
+    if (fn.media_type !== null && (fn.media_type === '*/*' || fn.media_type === type)) return fn.media_type;
+    if (IN_JSON.includes(type)) return null;
+  }
+  throw new HttpError(406, 'PGRST107', `None of these media types are available: ${wanted.join(', ')}`);
+}
+
 function planCall(catalog, name, request, prefer) {
   const overloads = catalog.functions.get(name);
   if (overloads === undefined) throw missing(catalog, name, []);
@@ -101,9 +113,10 @@ function planCall(catalog, name, request, prefer) {
     : callByGet(catalog, name, overloads, request.search);
   const query = parseQuery(request.search,
     post ? {} : { argumentNames: fn.arguments.map((argument) => argument.name) });
+  const mediaType = mediaTypeOf(fn, request.headers.accept);
   return {
-    ...callSql(catalog, fn, query, args, prefer),
-    writes: post && fn.volatility === 'v', isVoid: fn.returns_void, mediaType: fn.media_type,
+    ...callSql(catalog, { ...fn, media_type: mediaType }, query, args, prefer),
+    writes: post && fn.volatility === 'v', isVoid: fn.returns_void, mediaType, isBytes: fn.returns_bytes,
   };
 }
 

@@ -117,8 +117,8 @@ function singular(row) {
 
 function makeAnswer(request, plan, row, planned) {
   const asked = request.headers.accept ?? '*/*';
-  const text = plan.mediaType === undefined || plan.mediaType === null
-    ? row.body : Buffer.from(row.body.replace(/^\\x/, ''), 'hex');
+  const bytes = (plan.mediaType ?? null) !== null && plan.isBytes;
+  const text = bytes ? Buffer.from(row.body.replace(/^\\x/, ''), 'hex') : row.body;
   const isObject = asked.includes(SINGULAR);
   const status = row.response_status === null ? statusOfAnswer(request, plan, row) : Number(row.response_status);
   const total = row.total_result_set ?? planned;

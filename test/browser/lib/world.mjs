@@ -1,0 +1,86 @@
+// All that the pages need: a server with a worker, the HTTP layer, the
+// providers' counterparts, and Chromium.
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import { startDatabase } from '../../http/lib/database.mjs';
+import { freePort, startLayer } from '../../http/lib/layer.mjs';
+import { startProviders } from '../../providers/index.mjs';
+
+const CHROMIUM = [process.env.ORLA_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+  .find((program) => program && existsSync(program));
+
+/** Where a counterpart is, in the words of orla.configure_provider(). */
+function factsOf(provider, { [provider]: { main: { http: at }, content } }) {
+  // Another site than the pages', as the real ones are: the browser must not take them for one.
+  const door = at.replace('127.0.0.1', 'localhost');
+  const facts = { hosts: ['127.0.0.1', 'localhost'], redirect_path: `/oauth-callback.${provider}` };
+  if (provider === 'google_drive') {
+    return { ...facts, authorize_url: `${door}/o/oauth2/v2/auth`, token_url: `${at}/token`, revoke_url: `${at}/revoke`,
+      account_url: `${at}/v1/userinfo`, api_url: `${at}/drive/v3` };
+  }
+  if (provider === 'onedrive') {
+    return { ...facts, authorize_url: `${door}/common/oauth2/v2.0/authorize`, token_url: `${at}/common/oauth2/v2.0/token`,
+      account_url: `${at}/v1.0/me`, api_url: `${at}/v1.0`, download_hosts: ['127.0.0.1'] };
+  }
+  return { ...facts, authorize_url: `${door}/oauth2/authorize`, token_url: `${at}/oauth2/token`, revoke_url: `${at}/2/auth/token/revoke`,
+    account_url: `${at}/2/users/get_current_account`, api_url: `${at}/2`, content_url: `${content.http}/2` };
+}
+
+async function eventually(what, check) {
+  for (let i = 0; i < 300; i++) {
+    if (await check()) return;
+    await sleep(50);
+  }
+  throw new Error(`not reached: ${what}`);
+}
+
+/** { url, database, providers, browser, mailTo(), close() } */
+export async function startWorld({ settings = {}, headless = true, port: given } = {}) {
+  if (CHROMIUM === undefined) throw new Error('chromium is not installed; test/bootstrap test installs it, ORLA_CHROMIUM names another');
+  const port = given ?? await freePort();
+  const url = `http://127.0.0.1:${port}/rpc`;
+  const closing = [];
+  const close = async () => {
+    for (const end of closing.reverse()) await end();
+    closing.length = 0;
+  };
+  try {
+    const database = await startDatabase({
+      worker: true,
+      settings: { 'orla.public_url': url, 'orla.allow_loopback_http': 'on', 'orla.password_memory': '7168', 'orla.sign_in_floor': '0', ...settings },
+    });
+    closing.push(() => database.close());
+    await eventually('a worker', async () => (await database.sql('SELECT ready FROM orla.worker_status'))[0]?.ready);
+
+    const providers = await startProviders({ only: ['google_drive', 'onedrive', 'dropbox'] });
+    closing.push(() => providers.stop());
+    const where = providers.description;
+    for (const provider of ['google_drive', 'onedrive', 'dropbox']) {
+      await database.sql('SELECT orla.configure_provider($1, $2, $3, $4)',
+        [provider, where.client_id, where.client_secret, factsOf(provider, where)]);
+    }
+
+    const layer = await startLayer(database, { 'server-port': port });
+    closing.push(() => layer.close());
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
+    closing.push(() => browser.close());
+    return {
+      url, database, providers, browser, layer, close, eventually,
+      /** The newest mail to an address, as an operator reads it. */
+      async mailTo(address, template = null) {
+        const [row] = await database.sql(`SELECT orla.render_mail(id) AS text FROM orla.outbox
+          WHERE to_address = $1 AND ($2::text IS NULL OR template = $2) ORDER BY created_at DESC LIMIT 1`, [address, template]);
+        if (!row) throw new Error(`no mail to ${address}`);
+        return row.text;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The first address in a mail. */
+export const linkIn = (mail) => /https?:\/\/\S+/.exec(mail)[0];
+
