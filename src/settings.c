@@ -114,17 +114,14 @@ int			orla_refresh_margin = 300;
 /* The largest file that is fetched from a provider, in kB. */
 int			orla_max_download = 100 * 1024;
 
-<<<<<<< HEAD
 /* Jobs that a worker has under way at the same time, of all and of one tenant. */
 int			orla_max_jobs = 8;
 int			orla_max_jobs_per_tenant = 2;
 
 /* Jobs that a tenant may have waiting and under way. */
 int			orla_max_queued_jobs = 100;
-=======
 /* What the brand material of a tenant may take in all, in kB. */
 int			orla_max_material = 500 * 1024;
->>>>>>> g-material
 
 /* Requests to providers and mail servers that a worker makes at the same time. */
 int			orla_max_requests_in_flight = 64;

@@ -34,13 +34,10 @@ extern int	orla_lockout_duration;	/* seconds */
 extern int	orla_max_concurrent_hashes;
 extern int	orla_max_download;	/* kB */
 extern int	orla_max_failed_sign_ins;
-<<<<<<< HEAD
 extern int	orla_max_jobs;
 extern int	orla_max_jobs_per_tenant;
 extern int	orla_max_queued_jobs;
-=======
 extern int	orla_max_material;	/* kB */
->>>>>>> g-material
 extern int	orla_max_requests_in_flight;
 extern int	orla_max_upload;	/* kB */
 extern int	orla_password_memory;	/* kB */
