@@ -24,6 +24,9 @@
 
 typedef struct OrlaHttpEngine OrlaHttpEngine;
 
+/* A request under way: good until done() is called. */
+typedef struct OrlaHttpTransfer OrlaHttpTransfer;
+
 typedef struct OrlaHttpHeader
 {
 	const char *name;			/* in a response: lower case */
@@ -99,8 +102,15 @@ extern long orla_http_engine_timeout(OrlaHttpEngine *engine);
  * Copies what it needs.  A request that is refused is answered like any other,
  * by the next run: this raises for lack of memory only.
  */
-extern void orla_http_start(OrlaHttpEngine *engine, const OrlaHttpRequest *request,
-							OrlaHttpDone done, void *arg);
+extern OrlaHttpTransfer *orla_http_start(OrlaHttpEngine *engine,
+										 const OrlaHttpRequest *request,
+										 OrlaHttpDone done, void *arg);
+
+/* Bytes of the answer's body that have come. */
+extern size_t orla_http_received(const OrlaHttpTransfer *transfer);
+
+/* Ends it at once: done() is not called. */
+extern void orla_http_give_up(OrlaHttpEngine *engine, OrlaHttpTransfer *transfer);
 
 /*
  * Does what can be done now and calls done() for each request that has ended.

@@ -213,7 +213,7 @@ end_transfer(OrlaHttpEngine *engine, OrlaHttpTransfer *transfer, CURLcode outcom
 	enlist(&engine->ended, transfer);
 }
 
-void
+OrlaHttpTransfer *
 orla_http_start(OrlaHttpEngine *engine, const OrlaHttpRequest *request,
 				OrlaHttpDone done, void *arg)
 {
@@ -226,7 +226,7 @@ orla_http_start(OrlaHttpEngine *engine, const OrlaHttpRequest *request,
 	if (transfer->response.failure != ORLA_HTTP_NONE)
 	{
 		enlist(&engine->ended, transfer);
-		return;
+		return transfer;
 	}
 	enlist(&engine->running, transfer);
 	orla_http_block_signals(&saved);
@@ -235,6 +235,20 @@ orla_http_start(OrlaHttpEngine *engine, const OrlaHttpRequest *request,
 	else
 		end_transfer(engine, transfer, CURLE_OUT_OF_MEMORY);
 	orla_http_unblock_signals(&saved);
+	return transfer;
+}
+
+size_t
+orla_http_received(const OrlaHttpTransfer *transfer)
+{
+	return transfer->answer.len > VARHDRSZ ? transfer->answer.len - VARHDRSZ : 0;
+}
+
+void
+orla_http_give_up(OrlaHttpEngine *engine, OrlaHttpTransfer *transfer)
+{
+	engine->in_flight--;
+	MemoryContextDelete(transfer->context);
 }
 
 /* One look at the sockets; were there as many as can be looked at? */

@@ -216,7 +216,8 @@ take_form(OrlaHttpRequest *request, OrlaHttpHeader *headers, JsonbContainer *for
 			return;
 	}
 	headers[request->n_headers].name = "Content-Type";
-	headers[request->n_headers++].value = "application/x-www-form-urlencoded";
+	/* A copy: the worker wipes values, since some are keys. */
+	headers[request->n_headers++].value = pstrdup("application/x-www-form-urlencoded");
 }
 
 static void

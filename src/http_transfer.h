@@ -24,7 +24,7 @@ typedef struct OrlaHttpBytes
 	size_t		cap;
 } OrlaHttpBytes;
 
-typedef struct OrlaHttpTransfer
+struct OrlaHttpTransfer
 {
 	dlist_node	node;			/* in one of its engine's lists */
 	bool		listed;
@@ -67,7 +67,7 @@ typedef struct OrlaHttpTransfer
 	bool		sent;
 	bool		too_large;
 	bool		no_memory;
-} OrlaHttpTransfer;
+};
 
 /* Raises 0A000 where the library is not fit; in http_library.c. */
 extern void orla_http_require_library(void);

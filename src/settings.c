@@ -75,6 +75,9 @@ int			orla_http_timeout = 15000;
 /* First part of `iss`; the database's instance id follows after a colon. */
 char	   *orla_issuer = NULL;
 
+/* Seconds that one request to a model may take. */
+int			orla_job_timeout = 300;
+
 /*
  * Seconds between the publication of a new signing key and its first use, so
  * that every HTTP layer has fetched it before it meets a token made with it.
@@ -111,8 +114,15 @@ int			orla_refresh_margin = 300;
 /* The largest file that is fetched from a provider, in kB. */
 int			orla_max_download = 100 * 1024;
 
+/* Jobs that a worker has under way at the same time, of all and of one tenant. */
+int			orla_max_jobs = 8;
+int			orla_max_jobs_per_tenant = 2;
+
 /* What the brand material of a tenant may take in all, in kB. */
 int			orla_max_material = 500 * 1024;
+
+/* Jobs that a tenant may have waiting and under way. */
+int			orla_max_queued_jobs = 100;
 
 /* Requests to providers and mail servers that a worker makes at the same time. */
 int			orla_max_requests_in_flight = 64;
@@ -284,9 +294,21 @@ define_worker_settings(void)
 							   "Databases that have a worker.",
 							   NULL, &orla_databases, "", PGC_SIGHUP,
 							   GUC_LIST_INPUT, check_databases, NULL, NULL);
+	define_int("orla.job_timeout",
+			   "Seconds that one request to a model may take.",
+			   &orla_job_timeout, 300, 1, 3600, GUC_UNIT_S);
 	define_int("orla.max_download",
 			   "The largest file that is fetched from a provider.",
 			   &orla_max_download, 100 * 1024, 1, 512 * 1024, GUC_UNIT_KB);
+	define_int("orla.max_jobs",
+			   "Jobs that a worker has under way at the same time.",
+			   &orla_max_jobs, 8, 1, 1000, 0);
+	define_int("orla.max_jobs_per_tenant",
+			   "Jobs of one tenant that a worker has under way at the same time.",
+			   &orla_max_jobs_per_tenant, 2, 1, 1000, 0);
+	define_int("orla.max_queued_jobs",
+			   "Jobs that a tenant may have waiting and under way.",
+			   &orla_max_queued_jobs, 100, 1, 100000, 0);
 	define_int("orla.max_requests_in_flight",
 			   "Requests that a worker makes at the same time.",
 			   &orla_max_requests_in_flight, 64, 1, 1000, 0);

@@ -26,6 +26,7 @@ extern int	orla_http_connect_timeout;	/* milliseconds */
 extern char *orla_http_proxy;
 extern int	orla_http_timeout;	/* milliseconds */
 extern char *orla_issuer;
+extern int	orla_job_timeout;	/* seconds */
 extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
 extern char *orla_keyring_file;
@@ -33,7 +34,10 @@ extern int	orla_lockout_duration;	/* seconds */
 extern int	orla_max_concurrent_hashes;
 extern int	orla_max_download;	/* kB */
 extern int	orla_max_failed_sign_ins;
+extern int	orla_max_jobs;
+extern int	orla_max_jobs_per_tenant;
 extern int	orla_max_material;	/* kB */
+extern int	orla_max_queued_jobs;
 extern int	orla_max_requests_in_flight;
 extern int	orla_max_upload;	/* kB */
 extern int	orla_password_memory;	/* kB */

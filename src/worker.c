@@ -149,6 +149,9 @@ next_call(dsm_handle *handle)
 	bool		there;
 
 	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
+	if (slot->look)
+		look_at = 0;
+	slot->look = false;
 	there = slot->queue_head != slot->queue_tail;
 	if (there)
 		*handle = slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN].segment;

@@ -50,6 +50,7 @@ typedef struct OrlaWorkerSlot
 	int			pid;			/* 0: not running */
 	PGPROC	   *proc;			/* of the worker, whose latch to set */
 	bool		ready;			/* takes calls */
+	bool		look;			/* there is work that is due */
 	uint64		life;			/* another number for each process */
 	TimestampTz started_at;
 	int			aside_for;		/* pid of a session that wants it away; 0 */

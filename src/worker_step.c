@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 
 #include "worker_step.h"
 
@@ -63,6 +64,7 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 		return;
 	}
 	step->next = text_of(result, "next");
+	step->progress = text_of(result, "progress");
 	step->request = object_of(result, "http");
 	step->state = object_of(result, "state");
 	step->together = find(result, "together", &value) != NULL &&
@@ -147,6 +149,31 @@ orla_step_key(const char *key)
 	pushJsonbValue(&parse, WJB_KEY, &name);
 	pushJsonbValue(&parse, WJB_VALUE, &value);
 	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+orla_step_progress(Jsonb *state, int64 received)
+{
+	JsonbParseState *parse = NULL;
+	JsonbValue	name = text_value("received");
+	JsonbValue	value;
+
+	pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
+	push_member(&parse, "state", state);
+	pushJsonbValue(&parse, WJB_KEY, &name);
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(received);
+	pushJsonbValue(&parse, WJB_VALUE, &value);
+	return JsonbValueToJsonb(pushJsonbValue(&parse, WJB_END_OBJECT, NULL));
+}
+
+bool
+orla_step_is_no(Jsonb *result)
+{
+	JsonbValue	value;
+
+	return JB_ROOT_IS_OBJECT(result) && find(result, "answer", &value) != NULL &&
+		value.type == jbvBool && !value.val.boolean;
 }
 
 void

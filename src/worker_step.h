@@ -6,12 +6,15 @@
  *
  *		{"answer": …}		for the caller, done
  *		{"refusal": {…}}	an error for the caller, done
- *		{"http": {request}, "next": "operation", "state": {…}, "key": "…"}
+ *		{"http": {request}, "next": "operation", "state": {…}, "key": "…",
+ *		 "progress": "operation"}
  *							make the request, then run do_<next> with
  *							{"state": …, "response": …}; key (optional) names
  *							what is then under way; "together": true (optional)
  *							lets do_<next> run in one transaction with others
- *							of its kind
+ *							of its kind; do_<progress> (optional) is told once a
+ *							second, with {"state": …, "received": bytes}, and
+ *							its answer false ends the task
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
@@ -41,6 +44,7 @@ typedef struct OrlaStep
 	OrlaStepKind kind;
 	char	   *key;			/* WAIT; HTTP and RUN: may be NULL */
 	char	   *next;			/* HTTP, RUN */
+	char	   *progress;		/* HTTP; may be NULL */
 	Jsonb	   *request;		/* HTTP */
 	Jsonb	   *state;			/* HTTP; NULL: none */
 	Jsonb	   *args;			/* RUN */
@@ -57,6 +61,12 @@ extern Jsonb *orla_step_flag(Jsonb *args, const char *name);
 
 /* {"key": "…"} */
 extern Jsonb *orla_step_key(const char *key);
+
+/* {"state": …, "received": bytes} */
+extern Jsonb *orla_step_progress(Jsonb *state, int64 received);
+
+/* Is it {"answer": false}? */
+extern bool orla_step_is_no(Jsonb *result);
 
 /*
  * Into the server log, when it is a fault of the server's and not of the

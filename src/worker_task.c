@@ -38,6 +38,9 @@ typedef struct Task
 	char	   *key;			/* under which a request is in flight */
 	char	   *waits_for;
 	Jsonb	   *state;			/* for the operation that takes the response */
+	OrlaHttpTransfer *transfer; /* the request under way */
+	char	   *progress;		/* operation that is told how it goes; NULL */
+	TimestampTz report_at;		/* when to tell it */
 	Jsonb	   *response;
 	bool		responded;		/* the request has ended, args are to be made of it */
 	bool		records;		/* args hold a response */
@@ -50,6 +53,9 @@ typedef struct Task
 
 /* More would mean that what it waits for never helps. */
 #define WAITS_MAX			3
+
+/* How often do_<progress> is told. */
+#define REPORT_EVERY_MS		1000
 
 /* How long a caller waits for what others have under way. */
 #define WAIT_MS				30000
@@ -231,6 +237,7 @@ request_ended(void *arg, OrlaHttpResponse *response)
 	/* First of all: what follows may raise. */
 	dlist_delete(&task->node);
 	dlist_push_tail(&ready, &task->node);
+	task->transfer = NULL;
 	task->responded = true;
 	if (response->failure != ORLA_HTTP_NONE)
 	{
@@ -246,6 +253,11 @@ request_ended(void *arg, OrlaHttpResponse *response)
 static void
 wipe_request(OrlaHttpRequest *request)
 {
+	int			i;
+
+	for (i = 0; i < request->n_headers; i++)
+		explicit_bzero(unconstify(char *, request->headers[i].value),
+					   strlen(request->headers[i].value));
 	if (request->bearer != NULL)
 		explicit_bzero(unconstify(char *, request->bearer), request->bearer_len);
 	if (request->body != NULL)
@@ -262,15 +274,13 @@ static bool
 send_request(Task *task, Jsonb *json)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	volatile bool sent = false;
 
 	PG_TRY();
 	{
 		OrlaHttpRequest *request = orla_http_request_from_jsonb(json, true);
 
-		orla_http_start(http_engine, request, request_ended, task);
+		task->transfer = orla_http_start(http_engine, request, request_ended, task);
 		wipe_request(request);
-		sent = true;
 	}
 	PG_CATCH();
 	{
@@ -280,7 +290,7 @@ send_request(Task *task, Jsonb *json)
 	}
 	PG_END_TRY();
 	wipe_jsonb(json);
-	return sent;
+	return task->transfer != NULL;
 }
 
 /* A task keeps the key that it began with, whatever its later requests say. */
@@ -297,6 +307,8 @@ start_request(Task *task, OrlaStep *step)
 	}
 	strlcpy(task->operation, step->next, NAMEDATALEN);
 	task->state = step->state;
+	task->progress = step->progress;
+	task->report_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REPORT_EVERY_MS);
 	task->together = step->together;
 	dlist_push_tail(&requesting, &task->node);
 	current = NULL;
@@ -594,6 +606,47 @@ look_at_the_clock(void)
 	}
 }
 
+/* An error says nothing: the request goes on. */
+static bool
+is_wanted(Task *task)
+{
+	Jsonb	   *args = orla_step_progress(task->state, orla_http_received(task->transfer));
+	ErrorData  *error;
+	Jsonb	   *result = orla_operation_run(task->progress, args, &error);
+
+	if (result == NULL)
+		orla_step_report_fault(task->progress, error);
+	return result == NULL || !orla_step_is_no(result);
+}
+
+/*
+ * Tells how much has come of the answers that somebody wants to know of, and
+ * ends the tasks that nobody waits for any more.
+ */
+static void
+report_progress(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext caller = CurrentMemoryContext;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &requesting)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+
+		if (task->progress == NULL || now < task->report_at)
+			continue;
+		task->report_at = TimestampTzPlusMilliseconds(now, REPORT_EVERY_MS);
+		if (!is_wanted(task))
+		{
+			orla_http_give_up(http_engine, task->transfer);
+			dlist_delete(&task->node);
+			finish_task(task);
+			MemoryContextSwitchTo(caller);
+		}
+	}
+}
+
 int
 orla_tasks_advance(void)
 {
@@ -601,6 +654,7 @@ orla_tasks_advance(void)
 	int			together;
 
 	look_at_the_clock();
+	report_progress();
 	while (!dlist_is_empty(&ready))
 	{
 		together = run_together();
@@ -609,6 +663,8 @@ orla_tasks_advance(void)
 			return n + together;
 		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
 		n++;
+		/* What it asks for goes out now, not when all the others are ready. */
+		orla_http_run(http_engine);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;
@@ -645,6 +701,14 @@ orla_tasks_timeout(void)
 		long		ms = TimestampDifferenceMilliseconds(now, dlist_container(Task, node, iter.cur)->run_at);
 
 		wait = wait < 0 ? ms : Min(wait, ms);
+	}
+	dlist_foreach(iter, &requesting)
+	{
+		Task	   *task = dlist_container(Task, node, iter.cur);
+		long		ms = TimestampDifferenceMilliseconds(now, task->report_at);
+
+		if (task->progress != NULL)
+			wait = wait < 0 ? ms : Min(wait, ms);
 	}
 	return wait;
 }

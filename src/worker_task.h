@@ -40,7 +40,7 @@ extern int	orla_tasks_advance(void);
 /* Keys (text) of those that it goes on with first, and whose requests have ended. */
 extern ArrayType *orla_tasks_heard(void);
 
-/* ms until a task that was put aside wants to go on; -1: none. */
+/* ms until a task wants to go on or to be reported on; -1: none. */
 extern long orla_tasks_timeout(void);
 
 /* Requests under way. */

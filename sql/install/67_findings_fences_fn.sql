@@ -23,6 +23,7 @@ AS $$
         ('audit_batches',             true,  NULL,      NULL),
         ('audit_batch_rows',          true,  NULL,      NULL),
         ('providers',                 true,  NULL,      NULL),
+        ('models',                    true,  NULL,      NULL),
         ('oauth_states',              false, NULL,      NULL),
         ('user_cloud_storage_tokens', false, 'user_id', 'orla_gateway, orla_user'),
         ('jobs',                      false, 'user_id', 'orla_gateway, orla_user'),

@@ -30,8 +30,8 @@ REVOKE ALL ON TABLE orla_api.my_audit_log FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.my_audit_log TO orla_user, orla_gateway, orla_service;
 
 CREATE VIEW orla_api.my_jobs WITH (security_invoker = true) AS
-    SELECT id, kind, status, progress, result_id, error, attempts,
-           created_at, started_at, finished_at
+    SELECT id, kind, status, progress, result_id, result, error, model, input_tokens,
+           output_tokens, attempts, created_at, started_at, finished_at
       FROM orla.jobs;
 ALTER VIEW orla_api.my_jobs OWNER TO orla_service;
 COMMENT ON VIEW orla_api.my_jobs IS 'Work that was begun for you: analyses and generated content.';
@@ -39,7 +39,11 @@ COMMENT ON COLUMN orla_api.my_jobs.kind IS 'What is to be done.';
 COMMENT ON COLUMN orla_api.my_jobs.status IS 'queued, running, succeeded, failed or cancelled.';
 COMMENT ON COLUMN orla_api.my_jobs.progress IS 'Per cent.';
 COMMENT ON COLUMN orla_api.my_jobs.result_id IS 'id of the row that was made.';
-COMMENT ON COLUMN orla_api.my_jobs.error IS 'Why it failed.';
+COMMENT ON COLUMN orla_api.my_jobs.result IS 'The result itself, of kinds that make no row.';
+COMMENT ON COLUMN orla_api.my_jobs.error IS 'Why it failed, or what it waits for.';
+COMMENT ON COLUMN orla_api.my_jobs.model IS 'The model that did it; template: none did.';
+COMMENT ON COLUMN orla_api.my_jobs.input_tokens IS 'What its requests took, as the model counts.';
+COMMENT ON COLUMN orla_api.my_jobs.attempts IS 'How often it was begun.';
 REVOKE ALL ON TABLE orla_api.my_jobs FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.my_jobs TO orla_user, orla_gateway, orla_service;
 

@@ -27,6 +27,8 @@ AS $$
         UNION ALL
         SELECT 'mail_server', NULL, m.password, 'mail_server|password' FROM orla.mail_server AS m
         UNION ALL
+        SELECT 'models', m.name, m.api_key, 'models|' || m.name || '|api_key' FROM orla.models AS m
+        UNION ALL
         SELECT 'outbox', o.id::text, o.sealed_token, 'outbox|' || o.id FROM orla.outbox AS o WHERE o.sealed_token IS NOT NULL
     ) AS s (place, id, sealed, purpose)
      WHERE substr(s.sealed, 2, 8) <> decode(current_key, 'hex')
@@ -61,6 +63,7 @@ BEGIN
         CASE s.place
             WHEN 'providers' THEN UPDATE orla.providers SET client_secret = fresh WHERE name = s.id AND client_secret = s.sealed;
             WHEN 'mail_server' THEN UPDATE orla.mail_server SET password = fresh WHERE password = s.sealed;
+            WHEN 'models' THEN UPDATE orla.models SET api_key = fresh WHERE name = s.id AND api_key = s.sealed;
             WHEN 'outbox' THEN UPDATE orla.outbox SET sealed_token = fresh WHERE id = s.id::uuid AND sealed_token = s.sealed;
         END CASE;
     END LOOP;

@@ -96,7 +96,9 @@ AS $$
 DECLARE
     said text := response #>> '{headers,retry-after}';
 BEGIN
-    IF said ~ '^[0-9]{1,6}$' THEN
+    IF said IS NULL THEN
+        RETURN NULL;
+    ELSIF said ~ '^[0-9]{1,6}$' THEN
         RETURN least(said::int, 86400);
     END IF;
     IF said IS NULL THEN

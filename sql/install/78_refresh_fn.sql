@@ -328,6 +328,8 @@ AS $$
 BEGIN
     UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
      WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
+    PERFORM orla.put_off_job(j, 'the worker could not go on', NULL) FROM orla.jobs AS j
+      WHERE j.status = 'running' AND 'job ' || j.id = args ->> 'key';
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;

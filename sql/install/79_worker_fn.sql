@@ -206,6 +206,8 @@ AS $$
     SELECT * FROM orla.due_connections(requests, heard)
     UNION ALL
     SELECT * FROM orla.due_mails(mails)
+    UNION ALL
+    SELECT * FROM orla.due_jobs()
 $$;
 REVOKE ALL ON FUNCTION orla.due_work(int, int, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_work(int, int, text[]) TO orla_service;
@@ -221,6 +223,7 @@ CREATE FUNCTION orla.do_take_over(args jsonb)
 AS $$
 BEGIN
     UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at IS NOT NULL;
+    PERFORM orla.put_off_job(j, 'the worker was stopped', '0') FROM orla.jobs AS j WHERE j.status = 'running';
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
