@@ -67,6 +67,26 @@ VALUES (:ada, 'Ada', 'ada@example.org', '$argon2id$test', true);
 INSERT INTO orla.sessions (user_id, id, expires_at) VALUES (:ada, :ada_session, now() + interval '1 day');
 SELECT public.proves(test.token(:ada, :ada_session));
 
+-- In a database of somebody else's, where the library is loaded as everywhere,
+-- tables that are called like ours are not ours, whatever they look like.  What
+-- lay in their columns was taken for uuids, and the server crashed (way 134).
+CREATE DATABASE orla_strangers OWNER regress_orla_stranger;
+\c orla_strangers
+LOAD 'orla';
+SET SESSION AUTHORIZATION regress_orla_stranger;
+CREATE SCHEMA orla;
+CREATE TABLE orla.instance (singleton boolean PRIMARY KEY, id int, keyring_id int);
+INSERT INTO orla.instance VALUES (true, 5, 6);
+SET orla.tenant = 'a token';
+SELECT set_config('orla.tenant', 'a token', true);
+CREATE VIEW orla.users AS SELECT true AS id;
+CREATE TABLE orla.note AS SELECT 1 AS id;
+DROP TABLE orla.note;
+DROP SCHEMA orla CASCADE;
+RESET SESSION AUTHORIZATION;
+\c orla_places
+DROP DATABASE orla_strangers;
+
 \i test/fixtures/signed_in_end.sql
 \c contrib_regression
 DROP DATABASE orla_places;

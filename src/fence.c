@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "fence.h"
 #include "fence_locks.h"
+#include "rows.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_guard_drop);
@@ -321,7 +322,8 @@ is_table_of_orla(Oid class_id, Oid object_id, int sub_id)
 	nsp = get_namespace_oid("orla", true);
 	return OidIsValid(nsp) && get_rel_namespace(object_id) == nsp &&
 		get_rel_relkind(object_id) == RELKIND_RELATION &&
-		object_id != get_relname_relid("instance", nsp);
+		object_id != get_relname_relid("instance", nsp) &&
+		orla_rows_is_ours(object_id);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "analyst.h"
 #include "checks.h"
 #include "fence.h"
+#include "order.h"
 #include "settings.h"
 #include "tenant.h"
 #include "worker_aside.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 	orla_tenant_init();
 	orla_analyst_init();
 	orla_checks_init();
+	orla_order_init();
 	orla_fence_init();
 	orla_aside_init();
 	if (process_shared_preload_libraries_in_progress)

@@ -8,6 +8,10 @@
  * runs at REPEATABLE READ.  Row security does not apply at this level, and
  * no SQL runs, so nothing of the caller's search_path is involved.
  *
+ * The library may be loaded in databases of others as well.  A table there that
+ * is called like one of ours has columns of any type, so what is read here must
+ * be a part of the extension, which only a superuser can make.
+ *
  * Where tables, indexes and columns are is remembered, since finding them by
  * name costs as much as the look-up itself; the server tells when that may
  * have changed (ALTER, DROP and CREATE EXTENSION).  Rows are not remembered.
@@ -18,8 +22,11 @@
 #include "access/htup_details.h"
 #include "access/skey.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -119,6 +126,15 @@ watch(void)
 	watching = true;
 }
 
+bool
+orla_rows_is_ours(Oid table_oid)
+{
+	Oid			extension = get_extension_oid("orla", true);
+
+	return OidIsValid(extension) &&
+		getExtensionOfObject(RelationRelationId, table_oid) == extension;
+}
+
 /*
  * False when the extension is not (or not completely) there.  What we hear of
  * changes while we look takes known back, and is not overwritten.
@@ -136,7 +152,8 @@ find_place(Place *place)
 		? get_relname_relid(place->table, nsp) : InvalidOid;
 	place->index_oid = OidIsValid(nsp)
 		? get_relname_relid(place->index, nsp) : InvalidOid;
-	if (!OidIsValid(place->table_oid) || !OidIsValid(place->index_oid))
+	if (!OidIsValid(place->table_oid) || !OidIsValid(place->index_oid) ||
+		!orla_rows_is_ours(place->table_oid))
 	{
 		place->known = false;
 		return false;

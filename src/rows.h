@@ -25,6 +25,9 @@ typedef struct OrlaSessionRow
 	TimestampTz expires_at;
 } OrlaSessionRow;
 
+/* Is it a table of the extension, and not one of the same name? */
+extern bool orla_rows_is_ours(Oid table_oid);
+
 /* False while the database has no instance row yet (nobody ever signed up). */
 extern bool orla_rows_instance(pg_uuid_t *id,
 							   char keyring_id[ORLA_KEYRING_ID_LEN + 1]);
