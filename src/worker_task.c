@@ -72,7 +72,7 @@ typedef struct Task
  * Responses that are recorded in one transaction.  No more, so that the next
  * requests are on their way while others are recorded.
  */
-#define TOGETHER_MAX		16
+#define TOGETHER_MAX		32
 
 OrlaTaskCounters orla_task_counters;
 
