@@ -69,6 +69,7 @@ CREATE FUNCTION orla_api.complete_connection(state text, code text, iss text DEF
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM orla.require_writable('complete_connection');
     -- what cannot be a state needs no worker to be refused
     IF orla.token_id(state) IS NULL THEN
         RAISE EXCEPTION 'unknown state'
@@ -88,10 +89,14 @@ COMMENT ON FUNCTION orla_api.complete_connection(text, text, text, text, text) I
 
 CREATE FUNCTION orla_api.disconnect(provider text)
     RETURNS jsonb
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_by_worker('disconnect', jsonb_build_object('provider', orla.provider_facts(provider) ->> 'name', 'user_id', orla.require_tenant()))
+BEGIN
+    PERFORM orla.require_writable('disconnect');
+    PERFORM orla.provider_facts(provider);
+    RETURN orla.perform_by_worker('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()));
+END
 $$;
 ALTER FUNCTION orla_api.disconnect(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.disconnect(text) FROM PUBLIC;
