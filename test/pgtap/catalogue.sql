@@ -109,6 +109,8 @@ CREATE FUNCTION test.gives_away(answer text, asked text DEFAULT '')
       FROM unnest(ARRAY['canary_b', encode('canary_b', 'hex'), 'bbbbbbbb-bbbb', 'bbbbbbbb-0000',
                         '222222222', '2222-02-22', '222.222.222.222']) AS sign
      WHERE strpos(answer, sign) > 0 AND strpos(asked, sign) = 0
+       -- said back as bytes is said back
+       AND NOT (sign = encode('canary_b', 'hex') AND strpos(asked, 'canary_b') > 0)
 $$;
 
 CREATE VIEW test.tables AS
