@@ -103,12 +103,12 @@ COMMENT ON FUNCTION orla.serve_asset(text, text) IS
 
 CREATE FUNCTION orla.require_own_page()
     RETURNS void
-    LANGUAGE C STABLE PARALLEL RESTRICTED
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'orla_require_own_page';
 REVOKE ALL ON FUNCTION orla.require_own_page() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.require_own_page() TO orla_service;
 COMMENT ON FUNCTION orla.require_own_page() IS
-    'Errors: PT403 unless the request says that it comes from a page of ours.';
+    'Errors: PT403 unless the request says that it comes from a page of ours; 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla.cookie_name(name text)
     RETURNS text
