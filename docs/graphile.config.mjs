@@ -84,6 +84,8 @@ const whoAsked = {
   },
 };
 
+const COOKIES = ['sign_in', 'verify_and_sign_in', 'refresh_session', 'sign_out'];
+
 /** The catalogue as PostGraphile reads it, orla's objects not marked as an extension's. */
 async function catalogue(service) {
   const { rows: [{ introspection }] } = await withPgClientFromPgService(service, null,
@@ -91,6 +93,9 @@ async function catalogue(service) {
   const raw = JSON.parse(introspection);
   const orla = raw.extensions.find(({ extname }) => extname === 'orla');
   if (orla === undefined) throw new Error('the database has no extension orla');
+  // Pages are for browsers, and so is a session in cookies.
+  const page = raw.types.find(({ typname }) => typname === 'text/html');
+  raw.procs = raw.procs.filter(({ proname, prorettype }) => prorettype !== page?._id && !proname.includes('.') && !COOKIES.includes(proname));
   raw.depends = raw.depends.filter(({ deptype, refobjid }) => deptype !== 'e' || refobjid !== orla._id);
   return parseIntrospectionResults(JSON.stringify(raw));
 }

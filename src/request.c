@@ -151,12 +151,13 @@ orla_pre_request(PG_FUNCTION_ARGS)
 
 /*
  * orla.require_own_page() → void: PT403 unless the request says that it comes
- * from one of our own pages.  For what sets the cookies of a session, before
- * there is one.
+ * from one of our own pages; 25006 in a READ ONLY transaction.  For what sets
+ * the cookies of a session, before there is one.
  */
 Datum
 orla_require_own_page(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("a session in cookies");
 	check_own_page(handed_over_object("request.headers"),
 				   "A session in cookies begins, goes on and ends from the application's own pages only.",
 				   "Programs sign in with orla_api.login(), which returns the tokens.");

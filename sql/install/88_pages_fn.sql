@@ -27,7 +27,7 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION orla.add_response_header(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.add_response_header(text, text) TO orla_anon, orla_user, orla_gateway, orla_service;
+GRANT EXECUTE ON FUNCTION orla.add_response_header(text, text) TO orla_service;
 COMMENT ON FUNCTION orla.add_response_header(text, text) IS
     'One more header of the answer, for an HTTP layer that takes response.headers.';
 
@@ -80,24 +80,21 @@ COMMENT ON FUNCTION orla.serve_page(text) IS
 
 -- The version is part of an asset's address in a page: a new one is another
 -- address, so this one may be kept.
-CREATE FUNCTION orla.serve_asset(source text, media_type text, version text)
-    RETURNS bytea
-    LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION orla.serve_asset(media_type text, version text)
+    RETURNS void
+    LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    PERFORM set_config('response.headers', jsonb_build_array(
+    SELECT set_config('response.headers', jsonb_build_array(
         jsonb_build_object('Content-Type', media_type || '; charset=utf-8'),
         jsonb_build_object('X-Content-Type-Options', 'nosniff'),
         jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
-        jsonb_build_object('Cache-Control', CASE WHEN version IS NULL THEN 'no-cache' ELSE 'public, max-age=31536000, immutable' END))::text, true);
-    RETURN convert_to(source, 'UTF8');
-END
+        jsonb_build_object('Cache-Control', CASE WHEN version IS NULL THEN 'no-cache' ELSE 'public, max-age=31536000, immutable' END))::text, true)
 $$;
-REVOKE ALL ON FUNCTION orla.serve_asset(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.serve_asset(text, text, text) TO orla_anon, orla_user, orla_gateway, orla_service;
-COMMENT ON FUNCTION orla.serve_asset(text, text, text) IS
-    'A style sheet or script with its headers set.';
+REVOKE ALL ON FUNCTION orla.serve_asset(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.serve_asset(text, text) TO orla_anon, orla_user, orla_gateway, orla_service;
+COMMENT ON FUNCTION orla.serve_asset(text, text) IS
+    'Sets the headers of a style sheet or script.';
 
 -- ---- the session of a browser -----------------------------------------------
 -- Both tokens are in cookies that no script can read and that no other site's
@@ -106,12 +103,12 @@ COMMENT ON FUNCTION orla.serve_asset(text, text, text) IS
 
 CREATE FUNCTION orla.require_own_page()
     RETURNS void
-    LANGUAGE C STABLE PARALLEL RESTRICTED
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'orla_require_own_page';
 REVOKE ALL ON FUNCTION orla.require_own_page() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.require_own_page() TO orla_service;
 COMMENT ON FUNCTION orla.require_own_page() IS
-    'Errors: PT403 unless the request says that it comes from a page of ours.';
+    'Errors: PT403 unless the request says that it comes from a page of ours; 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla.cookie_name(name text)
     RETURNS text
