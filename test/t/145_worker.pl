@@ -30,7 +30,7 @@ my $true = JSON::PP::true();
 	ok($token, 'without the library preloaded people sign up and in');
 	$plain->sql("SELECT orla.configure_provider('dropbox', 'x', 'x');");
 	my $as = "\\set VERBOSITY verbose\nBEGIN; SET LOCAL ROLE orla_user; SELECT 1 WHERE orla.authenticate('$token') IS NULL;";
-	for my $call ("orla_api.connect('dropbox')", "orla_api.complete_connection('x', 'x')", "orla_api.disconnect('dropbox')")
+	for my $call ("orla_api.connect('dropbox')", "orla_api.complete_connection('aaaaaaaa-0000-4000-8000-000000000001." . 'x' x 43 . "', 'x')", "orla_api.disconnect('dropbox')")
 	{
 		my $answer = $plain->sql("$as SELECT $call;");
 		like($answer, qr/^ERROR:  55000: no worker for this database\nDETAIL:  Calls to providers are made by a worker, which this database does not have\.\nHINT:  Set shared_preload_libraries to orla and orla\.databases to a list with this database, then restart\.$/m, "$call says what is missing");
