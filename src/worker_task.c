@@ -216,6 +216,7 @@ give_up(Task *task)
 {
 	ErrorData  *error;
 
+	fail_busy(task, "The work came to no end.");	/* unless it has an answer */
 	if (task->key != NULL)
 	{
 		Jsonb	   *key = orla_step_key(task->key);
