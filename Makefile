@@ -46,7 +46,7 @@ endif
 
 .PHONY: $(OWN_GOALS)
 demo:
-	@test/bootstrap build
+	@test/bootstrap demo
 	@test/demo
 demo-stop:
 	@test/demo stop

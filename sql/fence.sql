@@ -218,7 +218,10 @@ DROP EXTENSION orla;
 DROP EXTENSION orla CASCADE;
 DROP EXTENSION pgcrypto;
 DROP EXTENSION pgcrypto CASCADE;
+-- which of the objects the error names is chance
+\set VERBOSITY sqlstate
 DROP OWNED BY orla_service CASCADE;
+\set VERBOSITY default
 DROP SCHEMA orla CASCADE;
 BEGIN;
 ALTER EXTENSION orla DROP TABLE orla.published_posts;

@@ -38,8 +38,8 @@ INSERT INTO orla.providers (name, client_id) VALUES ('Drive!', 'x');
 INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, access_token)
 VALUES (:ada, 'google_drive', 'ya29.a0AfH6SMBx-a-token-as-the-provider-gave-it');
 INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, refresh_token) VALUES (:ada, 'google_drive', '\x01');
-INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier)
-VALUES (:ada, repeat('0', 64), 'google_drive', gen_random_uuid(), 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk');
+INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, redirect_uri, code_verifier)
+VALUES (:ada, repeat('0', 64), 'google_drive', gen_random_uuid(), 'http://localhost/callback', 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk');
 
 -- Keys between tables of tenants carry the tenant: Ben's rows cannot hang on Ada's (ways 30 and 31).
 INSERT INTO orla.sessions (user_id, id, expires_at) VALUES (:ada, :ada, 'infinity');
@@ -58,8 +58,8 @@ INSERT INTO orla.brand_strategy (user_id) VALUES (:ada);
 
 -- Deleting an account takes every row along; the audit trail stays, nameless.
 INSERT INTO orla.tenant_keys (user_id, wrapped_key, key_id) VALUES (:ada, decode(repeat('00', 60), 'hex'), '0123456789abcdef');
-INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier)
-VALUES (:ada, repeat('0', 64), 'google_drive', :ada, decode(repeat('01', 60), 'hex'));
+INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, redirect_uri, code_verifier)
+VALUES (:ada, repeat('0', 64), 'google_drive', :ada, 'http://localhost/callback', decode(repeat('01', 60), 'hex'));
 INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, access_token)
 VALUES (:ada, 'google_drive', decode(repeat('01', 60), 'hex'));
 INSERT INTO orla.jobs (user_id, kind) VALUES (:ada, 'x');

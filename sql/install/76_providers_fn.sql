@@ -186,6 +186,9 @@ DECLARE
     lists   text[] := '{scopes,hosts,download_hosts,account_id,account_email}';
     f       record;
 BEGIN
+    IF jsonb_typeof(facts) <> 'object' THEN
+        RETURN 'They must be an object.';
+    END IF;
     FOR f IN SELECT * FROM jsonb_each(facts) LOOP
         IF f.key = ANY (texts) THEN
             IF jsonb_typeof(f.value) NOT IN ('string', 'null') THEN
@@ -203,7 +206,7 @@ BEGIN
             RETURN format('"%s" is not known.', f.key);
         END IF;
     END LOOP;
-    FOR f IN SELECT k AS key FROM unnest('{authorize_url,token_url,hosts,scopes}'::text[]) AS k WHERE facts -> k IS NULL LOOP
+    FOR f IN SELECT k AS key FROM unnest('{authorize_url,token_url,hosts,scopes}'::text[]) AS k WHERE facts ->> k IS NULL LOOP
         RETURN format('"%s" is missing.', f.key);
     END LOOP;
     FOR f IN SELECT k AS key, facts ->> k AS url FROM unnest('{authorize_url,token_url,revoke_url,account_url,api_url,content_url}'::text[]) AS k

@@ -159,7 +159,7 @@ AS $$
             || coalesce(' (AADSTS' || ((o.object -> 'error_codes' ->> 0)::numeric)::text || ')', '')
         WHEN (response ->> 'status')::int = 200 AND o.object ? 'access_token' AND o.object ? 'token_type' THEN 'an answer with a token of another kind'
         WHEN (response ->> 'status')::int = 200 THEN 'an answer without a token'
-        ELSE format('status %s', response ->> 'status') END
+        ELSE coalesce('status ' || (response ->> 'status'), 'no answer') END
       FROM (SELECT CASE WHEN orla.response_object(response) #>> '{error_codes,0}' ~ '^[0-9]{1,9}$' THEN orla.response_object(response)
                         ELSE orla.response_object(response) - 'error_codes' END AS object) AS o
 $$;
@@ -195,7 +195,7 @@ DECLARE
     detail text;
 BEGIN
     secret := orla.unseal(sealed, tenant, purpose);
-EXCEPTION WHEN others THEN
+EXCEPTION WHEN data_exception OR data_corrupted OR config_file_error OR no_data_found THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
     problem := concat_ws(': ', problem, nullif(detail, ''));
 END
@@ -455,7 +455,7 @@ CREATE FUNCTION orla.first_text(object jsonb, keys jsonb, longest int DEFAULT 30
 AS $$
     SELECT left(object ->> k.key, longest)
       FROM jsonb_array_elements_text(coalesce(keys, '[]')) WITH ORDINALITY AS k (key, place)
-     WHERE jsonb_typeof(object -> k.key) IN ('string', 'number')
+     WHERE jsonb_typeof(object -> k.key) IN ('string', 'number') AND object ->> k.key <> ''
      ORDER BY k.place LIMIT 1
 $$;
 REVOKE ALL ON FUNCTION orla.first_text(jsonb, jsonb, int) FROM PUBLIC;

@@ -157,10 +157,15 @@ COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
 -- Each provider has so many requests of its own: one that hangs does not take
 -- them from the others.  heard: keys of those whose requests have ended, and
 -- which are recorded next.  Claimed at one go, by place, since the rows are locked.
+-- Always in the order of the index: the plan is kept, and made when little is due
+-- it would read and sort all that is due for each handful of requests.
 CREATE FUNCTION orla.due_connections(room int, heard text[])
     RETURNS SETOF jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_sort = off
 AS $$
 DECLARE
     place record;

@@ -63,7 +63,7 @@ BEGIN
         format('(name contains %1$s or fullText contains %1$s) and trashed = false', orla.google_drive_literal(query))
         || coalesce(' and (' || (SELECT string_agg(format('mimeType %s %s', CASE WHEN t LIKE '%/' THEN 'contains' ELSE '=' END, orla.google_drive_literal(t)), ' or ')
                                    FROM unnest(CASE file_type WHEN 'folder' THEN '{application/vnd.google-apps.folder}' ELSE orla.media_types(file_type) END) AS t) || ')', ''),
-        NULL, page_token, page_size)     -- a search of texts cannot be ordered;
+        NULL, page_token, page_size);    -- a search of texts cannot be ordered
 END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_search_request(jsonb, text, text, text, int) FROM PUBLIC;

@@ -183,7 +183,6 @@ def keeping_fresh(conn, endpoint, connections):
 def listing(endpoint, conn, turns):
     """Milliseconds that files() takes longer than the provider."""
     set_delay(endpoint, DELAY_MS)
-    conn.run('GRANT orla_gateway TO postgres')
     tenant = conn.value('SELECT bench.tenant(1)')
     added = []
     for turn in range(turns * 5 + 3):

@@ -4,6 +4,8 @@
 CREATE EXTENSION orla CASCADE;
 SELECT FROM orla.harden();
 CREATE SCHEMA bench;
+-- to list files as somebody without a token
+GRANT orla_gateway TO CURRENT_USER;
 
 CREATE FUNCTION bench.tenant(n int) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

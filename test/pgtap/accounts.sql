@@ -302,8 +302,8 @@ INSERT INTO orla.tenant_grants (analyst, user_id) SELECT 'people_operator', id F
 INSERT INTO orla.jobs (user_id, kind) SELECT id, 'generate' FROM orla.users;
 INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, provider_email, access_token)
 SELECT id, 'dropbox', lower(name) || '.private@example.org', orla.seal('secret', id, 'test') FROM orla.users JOIN orla.tenant_keys ON user_id = id;
-INSERT INTO orla.oauth_states (user_id, session_id, provider, state_hash, code_verifier)
-SELECT s.user_id, s.id, 'dropbox', encode(sha256(s.id::text::bytea), 'hex'), orla.seal('secret', s.user_id, 'test')
+INSERT INTO orla.oauth_states (user_id, session_id, provider, redirect_uri, state_hash, code_verifier)
+SELECT s.user_id, s.id, 'dropbox', 'http://localhost/callback', encode(sha256(s.id::text::bytea), 'hex'), orla.seal('secret', s.user_id, 'test')
   FROM orla.sessions AS s JOIN orla.tenant_keys AS k USING (user_id);
 SELECT test.try($$forgot_password('ivy@example.org')$$), test.guess('ivy@example.org', ip => '203.0.113.1'), test.guess('ivy@example.org', ip => '203.0.113.2'),
        test.try($$register('Ivy', 'ivy@example.org', 'Correct-Horse-42')$$) \gset ignored_

@@ -340,8 +340,8 @@ INSERT INTO orla.sign_in_attempts (address_digest, origin_digest, failed, window
 SELECT test.api($$register('Late', 'late@example.org', 'Correct-Horse-42')$$), test.api($$register('Fresh', 'fresh@example.org', 'Correct-Horse-42')$$) \gset ignored_
 UPDATE orla.pending_registrations SET expires_at = now() WHERE email = 'late@example.org';
 UPDATE orla.outbox SET created_at = now() - interval '91 days' WHERE to_address = 'late@example.org';
-INSERT INTO orla.oauth_states (user_id, session_id, provider, state_hash, code_verifier, expires_at)
-SELECT user_id, id, 'dropbox', encode(sha256(id::text::bytea), 'hex'), orla.seal('secret', user_id, 'test'), now() - interval '1 second' FROM orla.sessions WHERE user_id = :'ben_id' LIMIT 1;
+INSERT INTO orla.oauth_states (user_id, session_id, provider, redirect_uri, state_hash, code_verifier, expires_at)
+SELECT user_id, id, 'dropbox', 'http://localhost/callback', encode(sha256(id::text::bytea), 'hex'), orla.seal('secret', user_id, 'test'), now() - interval '1 second' FROM orla.sessions WHERE user_id = :'ben_id' LIMIT 1;
 CREATE ROLE sessions_operator LOGIN;
 GRANT orla_admin TO sessions_operator;
 SET SESSION AUTHORIZATION sessions_operator;

@@ -1,5 +1,6 @@
 // Dropbox's files as far as one reads them: list, search, metadata, download,
 // export, temporary links; the account; revoke.
+import { randomUUID } from 'node:crypto';
 import { Answer, contentAnswer, json, text } from './lib/answers.mjs';
 import { inside, own, pathOf } from './lib/accounts.mjs';
 import { apiGrant } from './lib/authorize.mjs';
@@ -222,7 +223,7 @@ function page(ctx, grant, cursor) {
   const size = empty > 0 ? 0 : Math.min(limit, knobs.page_limit ?? limit) + (cursor.what === 'list' ? knobs.extra_entries : 0);
   const next = at + size;
   const has_more = empty > 0 || next < entries.length;
-  const key = `AAF${crypto.randomUUID().replaceAll('-', '')}`;
+  const key = `AAF${randomUUID().replaceAll('-', '')}`;
   const back = cursor.what === 'search' && has_more ? Math.min(knobs.search_repeats, Math.max(0, size - 1)) : 0;
   (state.cursors ??= new Map()).set(key, { ...cursor, at: next - back, empty: Math.max(0, empty - 1), account: grant.account });
   const shown = entries.slice(at, next).map((make) => make());
@@ -305,7 +306,7 @@ function exported(ctx, grant, args) {
 function temporaryLink(ctx, grant, args) {
   const { view, node } = fileAt(ctx, grant, args);
   if (node.type !== 'file') throw endpointError(ctx, 'unsupported_file');
-  const key = crypto.randomUUID().replaceAll('-', '');
+  const key = randomUUID().replaceAll('-', '');
   (ctx.emulator.state.links ??= new Map()).set(key, { node, until: ctx.emulator.now() + ctx.emulator.knobs.download_url_seconds * 1000 });
   return json(200, { metadata: resource(view, node, false), link: `${ctx.origin('content')}/apitl/1/${key}` });
 }

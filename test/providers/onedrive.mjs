@@ -1,6 +1,7 @@
 // Microsoft: the identity platform's v2 endpoints and Graph behind one address,
 // the download host on another port, and a host that is nobody's. Reads only:
 // there are no uploads. response_mode=form_post is refused.
+import { randomUUID } from 'node:crypto';
 import { authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
 import { html, json } from './lib/answers.mjs';
 import { idToken, jwks } from './lib/idtoken.mjs';
@@ -46,7 +47,7 @@ const WHY = {
 function refusal(code, emulator) {
   const [error, text, suberror] = WHY[code] ?? ['invalid_grant', 'Refused.'];
   const timestamp = `${new Date(emulator.now()).toISOString().slice(0, 19).replace('T', ' ')}Z`;
-  const [trace_id, correlation_id] = [crypto.randomUUID(), crypto.randomUUID()];
+  const [trace_id, correlation_id] = [randomUUID(), randomUUID()];
   const status = error === 'invalid_client' ? 401 : /^(temporarily|server)/.test(error) ? 503 : 400;
   return json(status, {
     error, error_description: `AADSTS${code}: ${text}\r\nTrace ID: ${trace_id}\r\nCorrelation ID: ${correlation_id}\r\nTimestamp: ${timestamp}`,
@@ -113,7 +114,7 @@ export const onedrive = {
   }))],
 
   remember: (query, client, account, { rawPath }) => ({ tenant: rawPath.split('/')[1] }),
-  extras: () => ({ session_state: crypto.randomUUID() }),
+  extras: () => ({ session_state: randomUUID() }),
 
   route(ctx) {
     if (ctx.host === 'foreign') return { endpoint: 'foreign', run: () => json(200, { value: [] }) };

@@ -1,10 +1,11 @@
 // Graph as far as it reads drives, and the host that the bytes come from.
+import { randomUUID } from 'node:crypto';
 import { Answer, contentAnswer, html, json } from './lib/answers.mjs';
 import { own, pathOf } from './lib/accounts.mjs';
 import { apiGrant } from './lib/authorize.mjs';
 
 export function graphError(emulator, status, code, message, headers = {}) {
-  const id = crypto.randomUUID();
+  const id = randomUUID();
   const date = new Date(emulator.serverTime()).toISOString().slice(0, 19);
   return json(status, { error: { code, message, innerError: { date, 'request-id': id, 'client-request-id': id } } }, { 'request-id': id, ...headers });
 }
@@ -198,7 +199,7 @@ function ticket(ctx, node) {
   return `${ctx.origin('download')}/personal/_layouts/15/download.aspx?${query}`;
 }
 
-const guidless = () => crypto.randomUUID().replaceAll('-', '');
+const guidless = () => randomUUID().replaceAll('-', '');
 
 function content(ctx, grant, where) {
   const { emulator, headers } = ctx;

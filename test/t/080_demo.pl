@@ -35,6 +35,13 @@ sub postmaster
 	return $pid + 0;
 }
 
+sub providers
+{
+	open(my $in, '<', "$folder/providers.pid") or return 0;
+	my $pid = <$in>;
+	return $pid + 0;
+}
+
 # One that has ended and waits for its parent does not run.
 sub runs
 {
@@ -67,6 +74,8 @@ is($status, 0, 'the demo succeeds') or diag($printed);
 like($printed, qr/^All \d+ steps gave what they say/m, 'and says so');
 my $first = postmaster();
 ok(runs($first), 'the cluster runs');
+my $first_providers = providers();
+ok(runs($first_providers), 'the stand-ins run');
 unlike($printed, qr/eyJ\w{10}/, 'no token is shown');
 unlike($printed, qr/\e/, 'no colours in a file');
 
@@ -87,18 +96,23 @@ unlike($printed, qr/\e/, 'no colours in a file');
 	my ($rows) = (run('sh', '-c', "printf '\\\\i $folder/people.psql\\nSELECT name FROM orla.users WHERE id = :'\"'ada_id'\"';' | $commands[0] -At"))[1];
 	is($rows, "Ada\n", 'the ids are kept for the reader');
 	is(sprintf('%o', (stat "$folder/$_")[2] & 0777), '600', "$_ is the reader's alone") for qw(people.psql ada.token);
+	my ($curl) = $printed =~ /^    (curl -X POST .*\/control\/.*)$/m;
+	like((run('sh', '-c', "$curl -sS"))[1], qr/"delay_ms": ?5000/, 'the stand-ins do what they are told');
 	like((run('cat', "$folder/postgrest.conf"))[1], qr{^db-uri = "postgresql://web\@127\.0\.0\.1:\d+/app"$}m, 'PostgREST\'s file names the server');
 }
 
 ($status, $printed) = run("$root/test/demo");
 is($status, 0, 'a second demo succeeds') or diag($printed);
 ok(ends($first), '... in the place of the first');
+ok(ends($first_providers), '... with stand-ins of its own');
 my $second = postmaster();
 ok(runs($second), '... and runs itself');
+my $second_providers = providers();
 
 ($status, $printed) = run('make', '-s', '-C', $root, 'demo-stop');
 is($status, 0, 'demo-stop succeeds') or diag($printed);
 ok(ends($second), '... the cluster has ended');
+ok(ends($second_providers), '... and the stand-ins');
 ok(!-e $folder, '... the folder is gone');
 ($status, $printed) = run("$root/test/demo", 'stop');
 is("$status $printed", "0 no demo in $folder\n", 'without a demo there is nothing to end');
@@ -110,7 +124,7 @@ is("$status $printed", "0 no demo in $folder\n", 'without a demo there is nothin
 	my $tree = "$dir/tree";
 	mkdir $_ for $tree, "$tree/test";
 	symlink $_, "$tree/" . ($_ =~ s{.*/}{}r) for grep { !m{/(?:test|build)$} } glob("$root/*");
-	symlink "$root/test/cluster", "$tree/test/cluster";
+	symlink "$root/test/$_", "$tree/test/$_" for qw(cluster providers);
 	open(my $in, '<', "$root/test/demo") or die $!;
 	local $/;
 	my $script = <$in>;
@@ -123,6 +137,7 @@ is("$status $printed", "0 no demo in $folder\n", 'without a demo there is nothin
 	like($answer, qr/^demo: step 9 should have answered: \^UPDATE 1$/m, '... loudly');
 	unlike($answer, qr/^All/m, '... and it goes no further');
 	is(postmaster(), 0, '... nothing runs');
+	is(providers(), 0, '... no stand-in either');
 	is((run("$root/test/demo", 'stop'))[0], 0, '... and demo-stop tidies up');
 }
 

@@ -217,6 +217,7 @@ sub failed
 sub seen { my $was = fetch('http/seen'); return $json->decode($was->{body}) }
 
 # ---- where requests may lead -------------------------------------------------
+# Ways 123 and 124.
 
 failed(fetch('http/echo'), 'refused', qr/^url is not https$/, 'plain http is refused');
 failed(fetch('good/echo'), 'refused', qr/^url has a port that is not allowed$/, 'another port is refused');

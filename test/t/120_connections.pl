@@ -70,6 +70,7 @@ is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY 
 	join(' ', ('complete_connection success') x 4), 'each left a trace');
 
 # ---- states ----------------------------------------------------------------------
+# Way 114.
 
 {
 	my $back = $c->approve($c->begin($ben, 'dropbox'), $account{dropbox});
@@ -109,6 +110,7 @@ is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY 
 }
 
 # ---- what comes back with the browser -----------------------------------------------
+# Ways 115 and 116.
 
 {
 	my $back = $c->approve($c->begin($ben, 'google_drive'), $account{google_drive}, deny => JSON::PP::true());
@@ -148,6 +150,7 @@ for my $path ('https://evil.example/', '//evil.example', '/\\evil.example', 'set
 like($c->begin($ben, 'dropbox', '/'), qr/^http/, 'but to /');
 
 # ---- answers of the token endpoint -----------------------------------------------------
+# Way 126.
 
 my @bad_answers = (
 	[ 'HTML with 200', { body => 'html', status => 200 }, 'the provider does not answer', 'an answer without a token' ],

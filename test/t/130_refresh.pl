@@ -50,6 +50,7 @@ sub at_once
 }
 
 # ---- one request for all -------------------------------------------------------------
+# Way 120.
 
 for my $provider (@providers)
 {
@@ -108,6 +109,7 @@ for my $provider (qw(google_drive onedrive dropbox))
 }
 
 # ---- what a caller does changes nothing ------------------------------------------------
+# Way 119.
 
 my $caller = $c->session;
 sub stored { my ($provider) = @_; return $c->column($ada, $provider, 'md5(access_token)') }
@@ -158,6 +160,7 @@ for my $provider (qw(onedrive oidc))
 }
 
 # ---- locks ------------------------------------------------------------------------------
+# Way 127.
 
 {
 	my $ben = $c->sign_up('ben');
@@ -212,6 +215,7 @@ for my $provider (qw(onedrive oidc))
 }
 
 # ---- answers that are no answers --------------------------------------------------------------
+# Way 126.
 
 my @bad_answers = (
 	[ 'HTML with 200', { body => 'html', status => 200 }, 'retrying', 'an answer without a token' ],
@@ -419,6 +423,7 @@ for my $provider (@providers)
 }
 
 # ---- a provider that hangs ------------------------------------------------------------------------------
+# Way 127.
 
 {
 	my $minted = $c->control(POST => 'mint', { provider => 'google_drive', account => $account{google_drive}, count => 20 })->{tokens};

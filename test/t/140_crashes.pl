@@ -3,7 +3,7 @@
 # before the provider has acted, after it has answered, before and after what it
 # said is stored. Three connections at once: to a provider that does not rotate,
 # one that keeps the old token good, one that rotates strictly and ends the whole
-# grant when an old token comes again.
+# grant when an old token comes again (way 121).
 #
 # Makes a cluster of its own, since it kills the server.
 use strict;

@@ -115,6 +115,7 @@ configure();
 is(tried($second, 2), 'sent', 'over TLS it does');
 
 # ---- what a name can do ------------------------------------------------------------------
+# Way 128.
 
 for my $name ("Zoë 秘密 🦊", "Ada\r\nBcc: eve\@x.example\r\n\r\nBuy tea", "Ada\n.\nQUIT", "=?utf-8?b?QWRh?=", 'x' x 1900)
 {

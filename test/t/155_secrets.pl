@@ -131,6 +131,7 @@ cmp_ok(scalar keys %secret, '>', 20, 'tokens, verifiers, passwords: ' . keys %se
 is(scalar(grep { length $secret{$_} < 20 } keys %secret), 0, 'each long enough to be looked for');
 
 # ---- where they are not -----------------------------------------------------------------------
+# Way 117.
 
 $c->value('CHECKPOINT');
 $c->value('SELECT pg_switch_wal()');
@@ -187,6 +188,7 @@ $c->value("ALTER SYSTEM RESET $_") for 'log_min_messages', 'log_statement', 'log
 $c->value('SELECT pg_reload_conf()');
 
 # ---- rows that were exchanged ---------------------------------------------------------------------
+# Way 118.
 
 {
 	$c->connect($ben, 'dropbox', $account{dropbox});

@@ -64,7 +64,7 @@ is($c->as($ada, "SELECT orla_api.disconnect('example') ->> 'message'"), 'Disconn
 is($c->requests('oidc', 'revoke') - $revocations, 1, '... at the provider, too');
 is($c->as($ada, 'SELECT connected FROM orla_api.connections'), 'f', '... and here');
 
-# Another provider's code is not taken for this one's.
+# Another provider's code is not taken for this one's (way 115).
 $c->sql($here =~ s/"issuer": "[^"]*"/"issuer": "https:\/\/other.example.org"/r);
 $back = $c->approve($c->begin($ada, 'example'), 'ada@id.example');
 like($c->complete($ada, $back, provider => 'example'), qr/the code is of another provider/, 'an issuer that is not the configured one is refused');

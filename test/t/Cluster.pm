@@ -91,6 +91,7 @@ sub psql
 sub sql
 {
 	my ($self, $sql, %with) = @_;
+	local $SIG{PIPE} = 'IGNORE';	# psql ends at once where there is no server
 	my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', $self->psql(%with));
 	print {$in} "\\set SHOW_CONTEXT never\n$sql";
 	close $in;
@@ -175,6 +176,7 @@ package Cluster::Session;
 sub send
 {
 	my ($self, $sql) = @_;
+	local $SIG{PIPE} = 'IGNORE';
 	print { $self->{in} } "$sql\n\\echo --done--\n";
 	$self->{in}->flush;
 }

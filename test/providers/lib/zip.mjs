@@ -1,5 +1,17 @@
 // A small writer of ZIP archives, which is what DOCX, XLSX and PPTX are.
-import { crc32, deflateRawSync, constants } from 'node:zlib';
+import * as zlib from 'node:zlib';
+
+const { deflateRawSync, constants } = zlib;
+
+// Node has its own since version 20.15; the demo takes the one of Debian 12, which is 18.
+const crc32 = zlib.crc32 ?? ((bytes) => {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ -1) >>> 0;
+});
 
 function header(signature, fields) {
   const bytes = Buffer.alloc(fields.reduce((sum, [size]) => sum + size, 4));
