@@ -652,6 +652,7 @@ orla_tasks_advance(void)
 {
 	int			n = 0;
 	int			together;
+	int64		requests;
 
 	look_at_the_clock();
 	report_progress();
@@ -661,10 +662,12 @@ orla_tasks_advance(void)
 		CHECK_FOR_INTERRUPTS();
 		if (together > 0)
 			return n + together;
+		requests = orla_task_counters.requests;
 		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
 		n++;
 		/* What it asks for goes out now, not when all the others are ready. */
-		orla_http_run(http_engine);
+		if (orla_task_counters.requests > requests)
+			orla_http_run(http_engine);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return n;

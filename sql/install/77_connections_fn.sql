@@ -96,9 +96,7 @@ AS $$
 DECLARE
     said text := response #>> '{headers,retry-after}';
 BEGIN
-    IF said IS NULL THEN
-        RETURN NULL;
-    ELSIF said ~ '^[0-9]{1,6}$' THEN
+    IF said ~ '^[0-9]{1,6}$' THEN
         RETURN least(said::int, 86400);
     END IF;
     IF said IS NULL THEN

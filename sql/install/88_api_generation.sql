@@ -18,7 +18,7 @@ BEGIN
     IF kind = 'analyze_brand' THEN
         IF NOT EXISTS (SELECT FROM orla.brand_voice_assets AS a WHERE coalesce(a.metadata ->> 'full_text', a.content_preview, '') <> '') THEN
             RAISE EXCEPTION 'no brand material yet'
-                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'There is no file with text in it.',
+                USING ERRCODE = 'PT409', DETAIL = 'There is no file with text in it.',
                       HINT = 'Upload or import some first.';
         END IF;
     ELSIF kind = 'analyze_competitor' THEN
@@ -27,7 +27,7 @@ BEGIN
         END IF;
     ELSIF NOT EXISTS (SELECT FROM orla.brand_strategy) THEN
         RAISE EXCEPTION 'no brand strategy yet'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
+            USING ERRCODE = 'PT409',
                   HINT = 'Run analyze_brand() first, or write one.';
     END IF;
 END
@@ -35,7 +35,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.check_job(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.check_job(text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.check_job(text, jsonb) IS
-    'Raises where the proven tenant lacks what a job needs. Errors: 22023, 55000, PT404.';
+    'Raises where the proven tenant lacks what a job needs. Errors: 22023, PT404, PT409.';
 
 CREATE FUNCTION orla.begin_job(kind text, payload jsonb)
     RETURNS jsonb
@@ -72,7 +72,7 @@ ALTER FUNCTION orla_api.generate_content(text, jsonb) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.generate_content(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.generate_content(text, jsonb) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.generate_content(text, jsonb) IS
-    'Begins to write a blog, carousel, social or video in your brand''s voice: {job_id, status}; the result lands in content_library. brief: keyword, topic, search_intent, outline, entities, target_length, platform, notes and the like. Errors: 22023, 55000 without a strategy, a model or a worker, PT429.';
+    'Begins to write a blog, carousel, social or video in your brand''s voice: {job_id, status}; the result lands in content_library. brief: keyword, topic, search_intent, outline, entities, target_length, platform, notes and the like. Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429.';
 
 CREATE FUNCTION orla_api.analyze_brand(include_competitors boolean DEFAULT true)
     RETURNS jsonb
@@ -85,7 +85,7 @@ ALTER FUNCTION orla_api.analyze_brand(boolean) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.analyze_brand(boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.analyze_brand(boolean) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.analyze_brand(boolean) IS
-    'Begins to derive your brand strategy from your brand material: {job_id, status}; the result lands in brand_strategy. Errors: 55000 without material, a model or a worker, PT429.';
+    'Begins to derive your brand strategy from your brand material: {job_id, status}; the result lands in brand_strategy. Errors: PT409 without material, 55000 without a model or a worker, PT429.';
 
 CREATE FUNCTION orla_api.analyze_competitor(competitor_id uuid)
     RETURNS jsonb
@@ -111,7 +111,7 @@ ALTER FUNCTION orla_api.next_keyword() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.next_keyword() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.next_keyword() TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.next_keyword() IS
-    'Begins to choose the keyword of your next post: {job_id, status}; the result is in job(). Errors: 55000 without a strategy, a model or a worker, PT429.';
+    'Begins to choose the keyword of your next post: {job_id, status}; the result is in job(). Errors: PT409 without a strategy, 55000 without a model or a worker, PT429.';
 
 CREATE FUNCTION orla_api.market_research(topic text DEFAULT NULL)
     RETURNS jsonb
@@ -130,7 +130,7 @@ ALTER FUNCTION orla_api.market_research(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.market_research(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.market_research(text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.market_research(text) IS
-    'Begins to describe your market, or a topic in it: {job_id, status}; the result is in job(). Errors: 22023, 55000 without a strategy, a model or a worker, PT429.';
+    'Begins to describe your market, or a topic in it: {job_id, status}; the result is in job(). Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429.';
 
 -- ---- jobs -------------------------------------------------------------------
 

@@ -4,6 +4,8 @@
 #
 # The model is test/models, which speaks both protocols.  A cluster of its own,
 # since the worker is a process and is restarted here.
+#
+# Ways 129, 130, 131 and 132 of docs/security.md.
 use strict;
 use warnings;
 
@@ -108,9 +110,9 @@ is(refused($ada, "SELECT orla_api.generate_content('poem')"), '22023: unknown co
 is(refused($ada, 'SELECT orla_api.generate_content(NULL)'), '22023: unknown content type', 'none at all');
 is(refused($ada, "SELECT orla_api.generate_content('blog', '[]')"), '22023: invalid brief', 'a brief that is no object');
 is(refused($ada, "SELECT orla_api.generate_content('blog', '{\"target_length\": 1000000}')"), '22023: invalid brief', 'a million words');
-is(refused($ada, "SELECT orla_api.generate_content('blog')"), '55000: no brand strategy yet Run analyze_brand() first, or write one.', 'no strategy yet');
-is(refused($ada, 'SELECT orla_api.next_keyword()'), '55000: no brand strategy yet Run analyze_brand() first, or write one.', 'nor for a keyword');
-is(refused($ada, 'SELECT orla_api.analyze_brand()'), '55000: no brand material yet Upload or import some first.', 'no material yet');
+is(refused($ada, "SELECT orla_api.generate_content('blog')"), 'PT409: no brand strategy yet Run analyze_brand() first, or write one.', 'no strategy yet');
+is(refused($ada, 'SELECT orla_api.next_keyword()'), 'PT409: no brand strategy yet Run analyze_brand() first, or write one.', 'nor for a keyword');
+is(refused($ada, 'SELECT orla_api.analyze_brand()'), 'PT409: no brand material yet Upload or import some first.', 'no material yet');
 is(refused($ada, "SELECT orla_api.analyze_competitor('$ada')"), 'PT404: no such competitor', 'no such competitor');
 is(refused(undef, 'SELECT orla_api.analyze_brand()') =~ /^28000: no tenant/, 1, 'nobody');
 is(refused($ada, "SELECT orla_api.job('$ada')"), 'PT404: no such job', 'no such job');
