@@ -193,7 +193,7 @@ BEGIN
      WHERE t.user_id = tenant AND t.provider = select_folders.provider AND t.is_active;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'not connected'
-            USING ERRCODE = 'object_not_in_prerequisite_state';
+            USING ERRCODE = 'PT409', HINT = 'Connect first.';
     END IF;
     RETURN jsonb_build_object('provider', provider, 'selected_folders', chosen);
 END
@@ -202,4 +202,4 @@ ALTER FUNCTION orla_api.select_folders(text, jsonb) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.select_folders(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.select_folders(text, jsonb) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.select_folders(text, jsonb) IS
-    'Chooses the folders of your connection that pages show: [{id, name}], at most 100; [] for all. Errors: 22023, 55000 where there is no connection, 28000 without a tenant.';
+    'Chooses the folders of your connection that pages show: [{id, name}], at most 100; [] for all. Errors: 22023, PT409 where there is no connection, 28000 without a tenant.';

@@ -43,7 +43,7 @@ CREATE FUNCTION orla.begin_job(kind text, payload jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM orla.require_tenant(), orla.check_job(kind, payload);
+    PERFORM orla.require_writable(kind), orla.require_tenant(), orla.check_job(kind, payload);
     RETURN orla.enqueue_job(kind, payload);
 END
 $$;
@@ -58,6 +58,7 @@ CREATE FUNCTION orla_api.generate_content(content_type text, brief jsonb DEFAULT
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM orla.require_writable('generate_content');
     IF jsonb_typeof(coalesce(brief, '{}')) <> 'object' OR octet_length(brief::text) > 65536 THEN
         RAISE EXCEPTION 'invalid brief'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is an object of 64 kB at most.';
@@ -119,6 +120,7 @@ CREATE FUNCTION orla_api.market_research(topic text DEFAULT NULL)
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM orla.require_writable('market_research');
     IF char_length(topic) > 300 THEN
         RAISE EXCEPTION 'invalid topic'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has 300 characters at most.';
@@ -181,6 +183,7 @@ AS $$
 DECLARE
     tenant uuid := orla.require_tenant();
 BEGIN
+    PERFORM orla.require_writable('cancel_job');
     UPDATE orla.jobs AS q SET status = 'cancelled', finished_at = clock_timestamp()
      WHERE q.user_id = tenant AND q.id = job_id AND q.status IN ('queued', 'running');
     PERFORM orla.wake_worker();

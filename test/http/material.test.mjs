@@ -8,7 +8,7 @@ import { request as httpRequest } from 'node:http';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
 import { startLayer } from './lib/layer.mjs';
-import { join } from './lib/people.mjs';
+import { eventually, join } from './lib/people.mjs';
 
 const KB = 1 << 10;
 const FULL = { prefer: 'return=representation' };
@@ -156,6 +156,34 @@ test('files that arrive at once do not get more room than there is', async () =>
   assert.equal((await cleo.api.delete(`/brand_voice_assets?id=eq.${id}`)).status, 204);
   assert.equal((await upload(cleo, 'again.bin', 'logos', file)).status, 200, 'a deleted file makes room');
   assert.equal((await upload(ben, 'mine.bin', 'logos', file)).status, 200, 'what Cleo has is no matter of Ben\'s');
+});
+
+test('a file waits for one that is stored and not yet committed, and counts it', async () => {
+  const dora = await join(anybody, database, 'Dora');
+  const session = await database.connectLogin();
+  const other = await database.connectLogin();
+  const begin = async (client) => {
+    await client.query('BEGIN');
+    await client.query('SELECT orla.authenticate($1)', [dora.session.access_token]);
+    await client.query('SET LOCAL ROLE orla_user');
+    await client.query('SELECT set_config(\'request.headers\', $1, true)', [JSON.stringify({ 'x-filename': 'a.bin', 'x-category': 'logos' })]);
+  };
+  const store = (client) => client.query('SELECT id FROM orla_api.upload_asset($1)', [randomBytes(900 * KB)]);
+  try {
+    await begin(session);
+    for (let i = 0; i < 3; i++) await store(session);
+    await begin(other);
+    const { rows: [{ pid }] } = await other.query('SELECT pg_backend_pid() AS pid');
+    const late = store(other).then(() => 'stored', (error) => error.code);
+    await eventually('it waits', async () =>
+      (await database.sql('SELECT wait_event_type = \'Lock\' AS waits FROM pg_stat_activity WHERE pid = $1', [pid]))[0].waits === true);
+    await session.query('COMMIT');
+    assert.equal(await late, 'PT507');
+    assert.equal(await count(dora), 3);
+  } finally {
+    await session.end();
+    await other.end();
+  }
 });
 
 test('the context is one\'s own', async () => {
