@@ -10,6 +10,7 @@
 #include "analyst.h"
 #include "checks.h"
 #include "fence.h"
+#include "order.h"
 #include "settings.h"
 #include "tenant.h"
 
@@ -24,6 +25,7 @@ _PG_init(void)
 	orla_tenant_init();
 	orla_analyst_init();
 	orla_checks_init();
+	orla_order_init();
 	orla_fence_init();
 	MarkGUCPrefixReserved("orla");
 }
