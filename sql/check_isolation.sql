@@ -30,7 +30,7 @@ SET ROLE orla_user;
 SELECT count(*) FROM orla.check_isolation();
 RESET ROLE;
 
--- The database.  What harden() mends it mends again (ways 22 and 44).
+-- The database.  What harden() mends it mends again (ways 22, 44 and 116).
 DO $$
 BEGIN
     EXECUTE format('GRANT TEMPORARY, CREATE ON DATABASE %I TO PUBLIC', current_database());
@@ -38,6 +38,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION lo_create(oid) TO orla_user;
 GRANT EXECUTE ON FUNCTION pg_stat_get_xact_numscans(oid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_stat_get_tuples_updated(oid), pg_current_wal_insert_lsn() TO PUBLIC;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 ALTER EVENT TRIGGER orla_guard_drop DISABLE;
 SELECT replace(object, current_database(), 'regression') AS object, problem,

@@ -33,13 +33,16 @@ CREATE FUNCTION orla.audit_seal_personal(row_id uuid, subject uuid, personal jso
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- looked at for nobody as well, since pg_locks shows which tables are read
+    has_key boolean := EXISTS (SELECT FROM orla.tenant_keys AS t WHERE t.user_id = subject);
 BEGIN
     personal := nullif(jsonb_strip_nulls(personal - 'device'), '{}');
     IF subject IS NULL OR personal IS NULL THEN
         RETURN NULL;
     END IF;
     -- imported accounts have no key until something is sealed for them
-    IF NOT EXISTS (SELECT FROM orla.tenant_keys AS t WHERE t.user_id = subject) THEN
+    IF NOT has_key THEN
         INSERT INTO orla.tenant_keys (user_id, wrapped_key, key_id)
         SELECT subject, w.wrapped_key, w.key_id FROM orla.wrap_new_key(subject) AS w
         ON CONFLICT (user_id) DO NOTHING;
