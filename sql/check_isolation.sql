@@ -83,6 +83,10 @@ CREATE TABLE regress_orla_app.letters (id int PRIMARY KEY, writer uuid NOT NULL 
 CREATE TABLE regress_orla_app.events (id int, user_id uuid NOT NULL) PARTITION BY LIST (id);
 CREATE TABLE regress_orla_app.events_1 PARTITION OF regress_orla_app.events FOR VALUES IN (1);
 CREATE TABLE regress_orla_app.harmless (id int, user_id int);
+-- a domain over uuid is a tenant's column as well, and was not seen (way 2)
+CREATE DOMAIN regress_orla_app.id AS uuid;
+CREATE DOMAIN regress_orla_app.tenant AS regress_orla_app.id;
+CREATE TABLE regress_orla_app.drafts (user_id regress_orla_app.tenant NOT NULL);
 SELECT * FROM pg_temp.found;
 DO $$
 DECLARE
