@@ -214,7 +214,7 @@ ROLLBACK;
 
 -- ---------------------------------------------------------------------------
 -- Functions that run a query, or read a table, for somebody; counters, statistics
--- (ways 67, 83 and 84)
+-- (ways 67, 83, 84 and 116)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');
@@ -238,6 +238,15 @@ SELECT lo_from_bytea(0, 'x');
 SELECT lo_import('/etc/passwd');
 SELECT pg_stat_get_xact_tuples_returned('orla.content_library'::regclass);
 SELECT count(*) FROM pg_stat_xact_user_tables WHERE seq_tup_read > 0;
+-- whether an address has an account, by what a request for a link to it writes
+SELECT pg_stat_get_tuples_updated('orla.users'::regclass);
+SELECT sum(n_tup_upd) FROM pg_stat_all_tables;
+SELECT sum(idx_blks_hit) FROM pg_statio_all_indexes;
+SELECT tup_updated FROM pg_stat_database;
+SELECT wal_bytes FROM pg_stat_wal;
+SELECT count(*) FROM pg_replication_slots;
+SELECT pg_current_wal_insert_lsn();
+SELECT pg_logical_emit_message(true, 'x', 'x');
 COPY orla.content_library TO '/tmp/x';
 COPY orla.content_library TO PROGRAM 'cat';
 COPY (SELECT title FROM orla.content_library) TO STDOUT;

@@ -421,8 +421,26 @@ BEGIN
     END LOOP;
 END
 $$;
+-- An argument stays who it was.  It became whoever was proven next.
+CREATE PROCEDURE test.serves(who uuid, claimed uuid, next text)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    COMMIT;
+    PERFORM orla.authenticate(next);
+    RAISE NOTICE 'still the first: %, %', who <> orla.current_tenant(), claimed <> orla.current_tenant();
+    ROLLBACK;
+END
+$$;
+CREATE PROCEDURE test.serves_two(ada text, ben text)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM orla.authenticate(ada);
+    CALL test.serves(orla.current_tenant(), orla.require_tenant(), ben);
+END
+$$;
 SET SESSION AUTHORIZATION regress_orla_tenant;
 CALL test.commits('', :'ada_token', :'ben_token');
+CALL test.serves_two(:'ada_token', :'ben_token');
 SELECT test.seen();
 
 -- ---------------------------------------------------------------------------

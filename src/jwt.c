@@ -9,8 +9,9 @@
  * A pooled connection sees the same token again and again.  What was verified
  * once is kept in a small cache of this backend, found by the SHA-256 of the
  * token; a hit saves the signature and the parsing, nothing else: issuer,
- * audience and times are compared on each call, and the cache is good for one
- * generation of the keyring only, so a key that is taken out counts at once.
+ * audience and times are compared on each call, the time at which the key
+ * retires among them, and the cache is good for one generation of the keyring
+ * only, so a key that is taken out counts at once.
  */
 #include "postgres.h"
 
@@ -55,7 +56,10 @@ typedef struct CacheEntry
 	OrlaClaims	claims;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
+	int64		key_retires;	/* 0: never */
 } CacheEntry;
+
+static const char key_is_not_there[] = "The token names a key that is not in the keyring.";
 
 static CacheEntry cache[CACHE_SIZE];
 static uint64 cache_clock = 0;
@@ -143,11 +147,14 @@ claims_problem(const OrlaClaims *claims, pg_uuid_t *user_id,
 
 /* What is compared each time, with a clock and settings that move on. */
 static const char *
-moment_problem(const OrlaClaims *claims, const char *instance)
+moment_problem(const CacheEntry *entry, const char *instance)
 {
+	const OrlaClaims *claims = &entry->claims;
 	int64		now = (int64) time(NULL);
 	size_t		issuer_len = strlen(orla_issuer);
 
+	if (entry->key_retires != 0 && entry->key_retires <= now)
+		return key_is_not_there;
 	if (claims->iss.data == NULL ||
 		claims->iss.len != issuer_len + 1 + ORLA_UUID_TEXT_LEN ||
 		memcmp(claims->iss.data, orla_issuer, issuer_len) != 0 ||
@@ -166,7 +173,7 @@ moment_problem(const OrlaClaims *claims, const char *instance)
 /* Signature and payload of a token that is seen for the first time. */
 static const char *
 verify_signature(const char *token, size_t len, const OrlaKeyring *ring,
-				 char *scratch, OrlaJwt *jwt)
+				 char *scratch, OrlaJwt *jwt, int64 *key_retires)
 {
 	OrlaJwtError error = orla_jwt_split(token, len, scratch, len, jwt);
 	const OrlaKey *key;
@@ -175,18 +182,20 @@ verify_signature(const char *token, size_t len, const OrlaKeyring *ring,
 		return orla_jwt_error_text(error);
 	key = orla_keyring_find(ring, ORLA_KEY_SIGN, jwt->kid, jwt->kid_len);
 	if (key == NULL)
-		return "The token names a key that is not in the keyring.";
+		return key_is_not_there;
 	if (jwt->alg != key->alg)
 		return "The token's algorithm is not that of its key.";
 	if (!orla_verify(key->signer, jwt->signing_input, jwt->signing_input_len,
 					 jwt->signature, jwt->signature_len))
 		return "The signature does not match.";
+	*key_retires = key->retire_at;
 	return NULL;
 }
 
 /* Fills an entry from a payload whose signature was good. */
 static const char *
-remember(const uint8 *digest, const OrlaJwt *jwt, CacheEntry **remembered)
+remember(const uint8 *digest, const OrlaJwt *jwt, int64 key_retires,
+		 CacheEntry **remembered)
 {
 	CacheEntry	fresh;
 	CacheEntry *entry;
@@ -208,6 +217,7 @@ remember(const uint8 *digest, const OrlaJwt *jwt, CacheEntry **remembered)
 	}
 
 	memcpy(fresh.digest, digest, ORLA_SHA256_LEN);
+	fresh.key_retires = key_retires;
 	fresh.last_seen = ++cache_clock;
 	entry = oldest_entry();
 	drop_entry(entry);
@@ -249,17 +259,18 @@ identify(const char *token, size_t len, CacheEntry **found)
 	{
 		char	   *scratch = palloc(len + 1);
 		OrlaJwt		jwt;
+		int64		key_retires = 0;
 
-		problem = verify_signature(token, len, ring, scratch, &jwt);
+		problem = verify_signature(token, len, ring, scratch, &jwt, &key_retires);
 		if (problem == NULL)
-			problem = remember(digest, &jwt, &entry);
+			problem = remember(digest, &jwt, key_retires, &entry);
 		pfree(scratch);
 		if (problem != NULL)
 			return problem;
 	}
 
 	*found = entry;
-	return moment_problem(&entry->claims, instance);
+	return moment_problem(entry, instance);
 }
 
 const char *

@@ -74,10 +74,7 @@ static struct config_generic *tenant_record = NULL;
 /* True while the setting is being defined and placeholders are converted. */
 static bool defining = false;
 
-/*
- * The tenant in force.  `tenant` is left alone when `bound` goes false: the
- * datum handed out by current_tenant() points to it.
- */
+/* The tenant in force. */
 static bool bound = false;
 static pg_uuid_t tenant;
 
@@ -399,13 +396,29 @@ orla_tenant_init(void)
 	RegisterXactCallback(tenant_at_xact_event, NULL);
 }
 
+/*
+ * A copy that lasts as long as the expression that asked.  The argument of a
+ * procedure is kept as it was given, and the procedure may commit and go on
+ * with somebody else.
+ */
+static Datum
+tenant_datum(FunctionCallInfo fcinfo)
+{
+	FmgrInfo   *asked = fcinfo->flinfo;
+
+	if (asked->fn_extra == NULL)
+		asked->fn_extra = MemoryContextAlloc(asked->fn_mcxt, sizeof(pg_uuid_t));
+	*(pg_uuid_t *) asked->fn_extra = tenant;
+	return UUIDPGetDatum(asked->fn_extra);
+}
+
 /* orla.current_tenant() → uuid, NULL while nobody is proven */
 Datum
 orla_current_tenant(PG_FUNCTION_ARGS)
 {
 	if (!bound)
 		PG_RETURN_NULL();
-	PG_RETURN_UUID_P(&tenant);
+	return tenant_datum(fcinfo);
 }
 
 /* orla.require_tenant() → uuid, or error 28000 */
@@ -418,7 +431,7 @@ orla_require_tenant(PG_FUNCTION_ARGS)
 				 errmsg("no tenant"),
 				 errdetail("Nobody has been proven in this transaction."),
 				 errhint("Call orla.authenticate() with an access token first.")));
-	PG_RETURN_UUID_P(&tenant);
+	return tenant_datum(fcinfo);
 }
 
 /*
@@ -496,5 +509,5 @@ orla_authenticate(PG_FUNCTION_ARGS)
 				 errmsg("orla.tenant cannot be set here"),
 				 errdetail("A function that is running has a SET clause for it."),
 				 errhint("Take the clause away with ALTER FUNCTION … RESET orla.tenant.")));
-	PG_RETURN_UUID_P(&tenant);
+	return tenant_datum(fcinfo);
 }

@@ -33,13 +33,16 @@ CREATE FUNCTION orla.audit_seal_personal(row_id uuid, subject uuid, personal jso
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- looked at for nobody as well, since pg_locks shows which tables are read
+    has_key boolean := EXISTS (SELECT FROM orla.tenant_keys AS t WHERE t.user_id = subject);
 BEGIN
     personal := nullif(jsonb_strip_nulls(personal - 'device'), '{}');
     IF subject IS NULL OR personal IS NULL THEN
         RETURN NULL;
     END IF;
     -- imported accounts have no key until something is sealed for them
-    IF NOT EXISTS (SELECT FROM orla.tenant_keys AS t WHERE t.user_id = subject) THEN
+    IF NOT has_key THEN
         INSERT INTO orla.tenant_keys (user_id, wrapped_key, key_id)
         SELECT subject, w.wrapped_key, w.key_id FROM orla.wrap_new_key(subject) AS w
         ON CONFLICT (user_id) DO NOTHING;
@@ -202,7 +205,8 @@ GRANT EXECUTE ON FUNCTION orla.audit_head() TO orla_admin;
 COMMENT ON FUNCTION orla.audit_head() IS
     'Number and digest of the last batch: what an operator keeps elsewhere, to hand to orla.audit_verify() later.';
 
--- The parts of audit_verify().  Each reads a table once; a key that the ring
+-- The parts of audit_verify().  NULL is as wrong as any other value: whoever may
+-- change a table may drop its constraints.  Each reads a table once; a key that the ring
 -- does not have is a finding, not an error, since whoever changes a row may
 -- write any key's id beside it.
 CREATE FUNCTION orla.audit_findings_rows(known text[])
@@ -219,7 +223,7 @@ BEGIN ATOMIC
         SELECT a.created_at, a.id,
                CASE WHEN a.mac IS NULL OR a.mac_key_id IS NULL THEN 'has no digest: it was inserted by hand, or imported and not adopted'
                     WHEN a.mac_key_id <> ALL (known) THEN format('has a digest under key "%s", which is not in the keyring', a.mac_key_id)
-                    WHEN a.mac <> orla.keyed_digest_with(a.mac_key_id, 'audit row', orla.audit_row_text(a))
+                    WHEN a.mac IS DISTINCT FROM orla.keyed_digest_with(a.mac_key_id, 'audit row', orla.audit_row_text(a))
                         THEN 'was changed or inserted by hand'
                     WHEN a.user_id IS NULL AND EXISTS (SELECT FROM digests AS d
                                                         WHERE d.mac_key_id = a.mac_key_id AND d.digest = a.subject_digest)
@@ -264,10 +268,10 @@ BEGIN ATOMIC
                            ELSE 'batch ' || c.expected END AS object,
                CASE WHEN c.seq < c.expected THEN 'is there twice'
                     WHEN c.seq > c.expected THEN 'was removed'
-                    WHEN c.mac_key_id <> ALL (known) THEN format('has a digest under key "%s", which is not in the keyring', c.mac_key_id)
-                    WHEN c.previous_digest IS DISTINCT FROM c.before OR c.digest <> orla.audit_batch_digest(c.batch)
+                    WHEN (c.mac_key_id = ANY (known)) IS NOT TRUE THEN format('has a digest under key "%s", which is not in the keyring', c.mac_key_id)
+                    WHEN c.previous_digest IS DISTINCT FROM c.before OR c.digest IS DISTINCT FROM orla.audit_batch_digest(c.batch)
                         THEN 'was changed or inserted by hand'
-                    WHEN c.pruned_at IS NOT NULL AND (c.kept_before OR c.pruned_digest <> orla.audit_pruned_digest(c.batch))
+                    WHEN c.pruned_at IS NOT NULL AND (c.kept_before OR c.pruned_digest IS DISTINCT FROM orla.audit_pruned_digest(c.batch))
                         THEN 'says that it was pruned, and was not' END AS problem
           FROM chained AS c
         UNION ALL
@@ -277,9 +281,9 @@ BEGIN ATOMIC
           LEFT JOIN orla.audit_listed_rows() AS l ON l.seq = c.seq
           LEFT JOIN missing AS m ON m.seq = c.seq
          WHERE CASE WHEN c.pruned_at IS NOT NULL THEN l.seq IS NOT NULL
-                    WHEN c.mac_key_id <> ALL (known) THEN false
+                    WHEN (c.mac_key_id = ANY (known)) IS NOT TRUE THEN false
                     ELSE c.row_count IS DISTINCT FROM l.row_count
-                         OR c.rows_digest <> orla.keyed_digest_with(c.mac_key_id, 'audit rows', l.listed) END
+                         OR c.rows_digest IS DISTINCT FROM orla.keyed_digest_with(c.mac_key_id, 'audit rows', l.listed) END
         UNION ALL
         SELECT r.seq, 'batch ' || r.seq, 'was removed'
           FROM orla.audit_batch_rows AS r

@@ -98,8 +98,13 @@ CREATE FUNCTION orla.findings_fences()
     LANGUAGE sql STABLE ROWS 5
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH fenced AS (
+    WITH RECURSIVE fenced AS (
         SELECT target, tenant_column FROM orla.fenced_tables()
+    ), uuids (type) AS (
+        -- and its domains, on which no fence can stand
+        SELECT 'uuid'::regtype::oid
+        UNION
+        SELECT t.oid FROM pg_type t JOIN uuids u ON t.typbasetype = u.type
     ), guarded AS (
         SELECT target FROM fenced
         UNION
@@ -108,13 +113,14 @@ AS $$
     ), tenanted AS (
         -- Named like a tenant, or pointing to one; of orla's own tables the
         -- policies are compared instead.
-        SELECT DISTINCT ON (c.oid) c.oid::regclass AS target, a.attname AS tenant_column
+        SELECT DISTINCT ON (c.oid) c.oid::regclass AS target, a.attname AS tenant_column,
+               a.atttypid <> 'uuid'::regtype AS is_domain
           FROM pg_class c
           JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
            AND n.nspname NOT IN ('orla', 'information_schema') AND n.nspname !~ '^pg_'
-           AND a.atttypid = 'uuid'::regtype
+           AND a.atttypid IN (SELECT type FROM uuids)
            AND (a.attname = 'user_id'
                 OR EXISTS (SELECT FROM pg_constraint k
                             WHERE k.conrelid = c.oid AND k.contype = 'f'
@@ -124,6 +130,7 @@ AS $$
     )
     SELECT t.target::text,
            format('table has the tenant column "%s" and no fence', t.tenant_column),
+           CASE WHEN t.is_domain THEN format('ALTER TABLE %s ALTER COLUMN %I TYPE uuid; ', orla.root_of(t.target), t.tenant_column) ELSE '' END ||
            format('SELECT orla.protect(%L, %L);', orla.root_of(t.target)::text, t.tenant_column),
            false
       FROM tenanted t

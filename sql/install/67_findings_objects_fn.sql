@@ -131,6 +131,25 @@ AS $$
     HAVING count(*) > 0
 
     UNION ALL
+    -- To the row and the byte, what the process did that worked for somebody:
+    -- a request for a link writes more where there is an account to write to.
+    -- Who monitors keeps them.
+    SELECT 'functions that count reads and writes of all',
+           'tenants may see by them whether an address has an account',
+           format('REVOKE EXECUTE ON FUNCTION %1$s FROM PUBLIC, %2$s; GRANT EXECUTE ON FUNCTION %1$s TO pg_read_all_stats;',
+                  string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text),
+                  (SELECT string_agg(name, ', ' ORDER BY name) FROM fenced_role)),
+           true
+      FROM pg_proc p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND (p.proname ~ '^pg_stat_get_(db_)?(numscans|tuples_[a-z_]+|(live|dead)_tuples|mod_since_analyze|ins_since_vacuum|blocks_[a-z]+)$'
+            OR p.proname ~ '^pg_stat_get_(wal|io|slru|replication_slot|(xact_)?function_[a-z_]+)$'
+            OR p.proname ~ '^pg_(current|last)_wal_[a-z_]*lsn$'
+            OR p.proname IN ('pg_logical_emit_message', 'pg_get_replication_slots'))
+       AND EXISTS (SELECT FROM fenced_role r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE'))
+    HAVING count(*) > 0
+
+    UNION ALL
     -- Large objects belong to roles, and tenants share one.
     SELECT p.oid::regprocedure::text,
            'tenants may create large objects, which know no tenant',

@@ -366,7 +366,14 @@ SELECT is(found(change), answer, format('%s: %s', what, answer)) FROM (VALUES
     ('all rows deleted', $$DELETE FROM orla.audit_log$$, 'row another was removed'),
     ('all batches deleted', $$DELETE FROM orla.audit_batches$$, 'batch 1 was removed'),
     ('pruned by hand', $$DELETE FROM orla.audit_log WHERE id IN (SELECT audit_id FROM orla.audit_batch_rows WHERE seq <= batch(1)); DELETE FROM orla.audit_batch_rows WHERE seq <= batch(1); UPDATE orla.audit_batches SET pruned_at = now(), pruned_digest = sha256('') WHERE seq <= batch(1)$$,
-        'batch 1 says that it was pruned, and was not')
+        'batch 1 says that it was pruned, and was not'),
+    -- nothing but NULL where a digest belongs: it equals no digest, and differs from none
+    ('pruned by hand, with no mark', $$ALTER TABLE orla.audit_batches DROP CONSTRAINT audit_batches_check; DELETE FROM orla.audit_log WHERE id IN (SELECT audit_id FROM orla.audit_batch_rows); DELETE FROM orla.audit_batch_rows; UPDATE orla.audit_batches SET pruned_at = now()$$,
+        'batch 1 says that it was pruned, and was not'),
+    ('the last batch without digests', $$ALTER TABLE orla.audit_batches ALTER digest DROP NOT NULL, ALTER rows_digest DROP NOT NULL; UPDATE orla.audit_batches SET digest = NULL, rows_digest = NULL WHERE seq = batch(3)$$,
+        'batch three was changed or inserted by hand'),
+    ('no digest of the rows', $$ALTER TABLE orla.audit_batches ALTER digest DROP NOT NULL, ALTER rows_digest DROP NOT NULL, ALTER mac_key_id DROP NOT NULL; UPDATE orla.audit_batches SET digest = NULL, rows_digest = NULL, mac_key_id = NULL WHERE seq = batch(3)$$,
+        'batch three has a digest under key "", which is not in the keyring')
 ) AS v (what, change, answer);
 
 -- the end cut off: only a kept head tells

@@ -315,6 +315,19 @@ is($retire - $active, 3600 + 60, 'the old one is good until the last token made 
 	like(sql("SELECT orla.sign_jwt('{}');"), qr/the keyring has no active signing key/, 'and does not sign');
 	sql('SELECT orla.rotate_keys();');
 	is(join(' ', map { (split / /)[0] } keys_of(slurp($ring))), 'seal mac seal sign mac', 'it goes at the next rotation');
+	# Also not for a session that has seen the token before, though the file is the same.
+	put($ring, rewritten($good, sub { $_[0] eq 'sign' ? (@_[ 0 .. 4 ], time + 3 | 0, $_[6]) : @_ }));
+	my $whole = sql("SELECT orla.sign_jwt(jsonb_build_object(
+		'iss', current_setting('orla.issuer') || ':' || i.id, 'aud', 'orla', 'sub', i.id, 'sid', i.id, 'gen', 1,
+		'role', 'orla_user', 'token_use', 'access', 'iat', 1, 'nbf', 1, 'exp', 4000000000)) FROM orla.instance AS i;");
+	my $seen = "SELECT orla.verify_jwt('$whole') ->> 'gen';";
+	my $before = ask($session, $seen);
+	my $tries = 0;
+	select(undef, undef, undef, 0.1) while ask($session, $seen) eq '1' && $tries++ < 100;
+	is($before, '1', 'a key that is about to retire is good');
+	like(ask($session, $seen), qr/The token names a key that is not in the keyring/, 'until it does, whoever has seen the token before');
+	put($ring, rewritten($good, sub { $_[0] eq 'sign' ? () : @_ }));
+	sql('SELECT orla.rotate_keys();');
 	# One that becomes active later than one made after it is not preferred.
 	my ($sign, $newer) = grep { /^sign/ } keys_of($kept);
 	my $now = time | 0;
