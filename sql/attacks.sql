@@ -214,7 +214,7 @@ ROLLBACK;
 
 -- ---------------------------------------------------------------------------
 -- Functions that run a query, or read a table, for somebody; counters, statistics
--- (ways 67, 83, 84 and 116)
+-- (ways 67, 83, 84 and 135)
 -- ---------------------------------------------------------------------------
 BEGIN;
 SELECT orla.authenticate(:'ada_token');

@@ -30,7 +30,7 @@ SET ROLE orla_user;
 SELECT count(*) FROM orla.check_isolation();
 RESET ROLE;
 
--- The database.  What harden() mends it mends again (ways 22, 44 and 116).
+-- The database.  What harden() mends it mends again (ways 22, 44 and 135).
 DO $$
 BEGIN
     EXECUTE format('GRANT TEMPORARY, CREATE ON DATABASE %I TO PUBLIC', current_database());
