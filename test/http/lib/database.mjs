@@ -79,7 +79,9 @@ async function leftAlone(client, database) {
 export async function startDatabase({ settings = {}, harden = true, alone = false, worker = false } = {}) {
   const name = `orla_http_${randomBytes(6).toString('hex')}`;
   const own = alone || worker || process.env.PGHOST === undefined;
-  const cluster = own ? startCluster(worker ? `-c shared_preload_libraries=orla -c orla.databases=${name}` : '')
+  // The worker may be there before the database has settings of its own.
+  const ofWorker = Object.entries(settings).map(([setting, value]) => `-c ${setting}=${value}`).join(' ');
+  const cluster = own ? startCluster(worker ? `-c shared_preload_libraries=orla -c orla.databases=${name} ${ofWorker}` : '')
     : { host: process.env.PGHOST, port: process.env.PGPORT ?? '5432', user: process.env.PGUSER ?? 'postgres', stop() {} };
   const password = process.env.PGPASSWORD;
   const login = `${name}_web`;
