@@ -287,7 +287,7 @@ my $size = -s "$files/pdf";
 is(with_fake('/nowhere/pdftotext', sub { stored('pdf') }), "$size||{\"b\": 1, \"found_type\": \"application/pdf\", \"text_outcome\": \"no tool\"}", 'a file that could not be read is stored');
 is(stored('empty'), '0||{"b": 1, "text_outcome": "no text"}', 'so is an empty one');
 is(with({ extract_pdf => fake('short', "#!/bin/sh\necho text\n") }, sub { stored('pdf') }),
-	"$size|text\n|{\"b\": 1, \"full_text\": \"text\\n\", \"found_type\": \"application/pdf\", \"text_outcome\": \"found\"}", 'and one with its text');
+	"$size|text\n|{\"b\": 1, \"fonts\": [], \"colors\": [], \"full_text\": \"text\\n\", \"found_type\": \"application/pdf\", \"text_outcome\": \"found\"}", 'and one with its text');
 
 # ---- what a program has and can do ------------------------------------------------
 
