@@ -310,7 +310,7 @@ describe('the library', () => {
       // no strategy yet, or no model yet: said, and nothing is begun
       await dialog(ben.page).getByRole('alert').waitFor();
       assert.deepEqual(await rows('SELECT 1 FROM orla.jobs WHERE user_id = $1', [ben.id]), []);
-      await rows(`SELECT orla.configure_model('built in', 'template', NULL, NULL, NULL)`);
+      await rows(`SELECT orla.configure_model('built_in', 'template')`);
       await rows(`INSERT INTO orla.brand_strategy (user_id, brand_voice, content_themes) VALUES ($1, '{"tone": "loud"}', '{bells}')`, [ben.id]);
       await ben.page.getByRole('button', { name: 'Start writing' }).click();
       await ben.page.getByText('Your draft is ready.').waitFor();
@@ -435,8 +435,15 @@ describe('the strategy', () => {
     await ada.page.getByRole('button', { name: 'Work it out from my material' }).click();
     await ada.page.getByRole('button', { name: 'Start', exact: true }).click();
     if (await isThere('analyze_brand')) {
-      await ada.page.getByText(/Your strategy is worked out|Analysis of your brand did not work/).first().waitFor();
-      assert.equal((await rows(`SELECT 1 FROM orla.jobs WHERE user_id = $1 AND kind = 'analyze_brand'`, [ada.id])).length, 1);
+      await dialog(ada.page).getByRole('alert').waitFor();
+      assert.deepEqual(await rows('SELECT 1 FROM orla.jobs WHERE user_id = $1', [ada.id]), [], 'nothing is begun without material');
+      await rows(`INSERT INTO orla.brand_voice_assets (user_id, filename, category, content_preview, metadata)
+        VALUES ($1, 'voice.md', 'guidelines', 'Slowly, and to the brim.', '{"full_text": "We write as we pour: slowly, and to the brim. Origin, patience, craft."}')`, [ada.id]);
+      await ada.page.getByRole('button', { name: 'Start', exact: true }).click();
+      await ada.page.getByText('Your strategy is worked out.').waitFor();
+      assert.deepEqual(await rows('SELECT kind, status FROM orla.jobs WHERE user_id = $1', [ada.id]), [{ kind: 'analyze_brand', status: 'succeeded' }]);
+      const [strategy] = await rows('SELECT s::text AS all FROM orla.brand_strategy AS s WHERE user_id = $1', [ada.id]);
+      assert.ok(!/bells|loud/i.test(strategy.all), 'and has nothing of Ben');
     } else {
       await ada.page.getByText('This installation cannot do that yet.').waitFor();
     }
