@@ -186,6 +186,8 @@ $c->wait_for_worker;
 	$c->expire($ada, 'dropbox');
 	$c->fault('dropbox', endpoint => 'token', close => $true, times => 1);
 	$c->fresh($ada, 'dropbox');
+	# it counts when it has answered
+	Cluster::waits_until(sub { $c->value("SELECT failures > $was{failures} FROM orla.worker_status") eq 't' });
 	is($c->value("SELECT (calls - $was{calls}) || ' ' || (requests - $was{requests}) || ' ' || (failures - $was{failures}) FROM orla.worker_status"), '1 1 1', 'calls, requests and failures are counted');
 	like($c->value('SELECT last_error FROM orla.worker_status'), qr/^host 127\.0\.0\.1 closed the connection/, 'the last error is there');
 	is($c->value("SELECT last_error_at > now() - interval '1 minute' AND started_at < now() AND queued = 0 AND in_flight = 0 FROM orla.worker_status"), 't', 'with its time');
