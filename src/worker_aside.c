@@ -15,6 +15,7 @@
 #include <signal.h>
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -36,6 +37,9 @@
 #define LOOK_EVERY_MS	10
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
+
+static Oid	sent_away = InvalidOid; /* database whose worker this session wants away */
+static bool callback_registered = false;
 
 static const char *
 template_of(const CreatedbStmt *stmt)
@@ -160,6 +164,22 @@ let_back(Oid database)
 	orla_shared_wake_launcher();
 }
 
+/*
+ * Not sooner: until then the launcher does not see what the command has done.
+ * None of the commands is part of a larger transaction.
+ */
+static void
+at_end_of_command(XactEvent event, void *arg)
+{
+	Oid			database = sent_away;
+
+	if (!OidIsValid(database) ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+		return;
+	sent_away = InvalidOid;
+	let_back(database);
+}
+
 static void
 go_on(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 	  ProcessUtilityContext context, ParamListInfo params,
@@ -189,17 +209,13 @@ aside_process_utility(PlannedStmt *pstmt, const char *query_string,
 		return;
 	}
 
-	PG_TRY();
-	{
-		send_away(database);
-		go_on(pstmt, query_string, read_only_tree, context, params, query_env,
-			  dest, completion);
-	}
-	PG_FINALLY();
-	{
-		let_back(database);
-	}
-	PG_END_TRY();
+	if (!callback_registered)
+		RegisterXactCallback(at_end_of_command, NULL);
+	callback_registered = true;
+	sent_away = database;
+	send_away(database);
+	go_on(pstmt, query_string, read_only_tree, context, params, query_env,
+		  dest, completion);
 }
 
 void
