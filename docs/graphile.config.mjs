@@ -41,7 +41,7 @@ function settingsOf({ headers }, { document, operationName }) {
 // Errors of the caller's, by SQLSTATE; all others are the server's own affair.
 const STATUS = {
   25006: 405, 28000: 403, 42501: 403, 23503: 409, 23505: 409,
-  PT401: 401, PT403: 403, PT404: 404, PT413: 413, PT429: 429, PT502: 502, PT503: 503,
+  PT401: 401, PT403: 403, PT404: 404, PT409: 409, PT413: 413, PT429: 429, PT502: 502, PT503: 503,
 };
 
 function statusOf(cause, anonymous) {

@@ -61,12 +61,21 @@ COMMENT ON FUNCTION orla_api.connect(text, text) IS
 
 CREATE FUNCTION orla_api.complete_connection(state text, code text, iss text DEFAULT NULL, error text DEFAULT NULL, provider text DEFAULT NULL)
     RETURNS jsonb
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_by_worker('complete_connection', jsonb_strip_nulls(jsonb_build_object(
+BEGIN
+    PERFORM orla.require_writable('complete_connection');
+    -- what cannot be a state needs no worker to be refused
+    IF orla.token_id(state) IS NULL THEN
+        RAISE EXCEPTION 'unknown state'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'It is none of those that orla_api.connect() makes.', HINT = 'Connect again.';
+    END IF;
+    RETURN orla.perform_by_worker('complete_connection', jsonb_strip_nulls(jsonb_build_object(
                'state', state, 'code', code, 'iss', iss, 'error', error, 'provider', provider,
-               'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid')))
+               'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid')));
+END
 $$;
 ALTER FUNCTION orla_api.complete_connection(text, text, text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.complete_connection(text, text, text, text, text) FROM PUBLIC;
@@ -76,13 +85,17 @@ COMMENT ON FUNCTION orla_api.complete_connection(text, text, text, text, text) I
 
 CREATE FUNCTION orla_api.disconnect(provider text)
     RETURNS jsonb
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_by_worker('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()))
+BEGIN
+    PERFORM orla.require_writable('disconnect');
+    PERFORM orla.provider_facts(provider);
+    RETURN orla.perform_by_worker('disconnect', jsonb_build_object('provider', provider, 'user_id', orla.require_tenant()));
+END
 $$;
 ALTER FUNCTION orla_api.disconnect(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.disconnect(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.disconnect(text) TO orla_user;
 COMMENT ON FUNCTION orla_api.disconnect(text) IS
-    'Ends a connection: its tokens are forgotten, and revoked at the provider where that harms no other connection. The message says what is left for you to do. Errors: 55000 where there is none.';
+    'Ends a connection: its tokens are forgotten, and revoked at the provider where that harms no other connection. The message says what is left for you to do. Errors: PT409 where there is none.';

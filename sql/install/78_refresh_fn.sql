@@ -80,9 +80,9 @@ AS $$
 BEGIN
     RETURN CASE
         WHEN c.user_id IS NULL OR c.status = 'disconnected' OR NOT c.is_active THEN
-            orla.refusal('55000', 'not connected', NULL, 'Connect first.')
+            orla.refusal('PT409', 'not connected', NULL, 'Connect first.')
         WHEN c.status = 'needs_reconnect' THEN
-            orla.refusal('55000', 'the connection has ended', coalesce(c.last_error, 'The provider accepts its token no longer.'), 'Connect again.')
+            orla.refusal('PT409', 'the connection has ended', coalesce(c.last_error, 'The provider accepts its token no longer.'), 'Connect again.')
         WHEN c.status = 'needs_operator' AND c.last_error LIKE 'The stored token does not open%' THEN
             orla.refusal('PT502', 'the stored token does not open', c.last_error, 'An operator has to look at the keyring.')
         WHEN c.status = 'needs_operator' THEN
@@ -166,7 +166,7 @@ DECLARE
 BEGIN
     IF c.refresh_token IS NULL THEN
         PERFORM orla.end_of_connection(c, 'The provider gave no refresh token, and the access token is good no longer.');
-        RETURN orla.refusal('55000', 'the connection has ended', 'The provider gave no refresh token.', 'Connect again.');
+        RETURN orla.refusal('PT409', 'the connection has ended', 'The provider gave no refresh token.', 'Connect again.');
     END IF;
     SELECT * INTO token, problem FROM orla.try_unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'));
     IF problem IS NOT NULL THEN
@@ -387,7 +387,7 @@ BEGIN
                                                 orla.token_purpose(c.provider, 'previous_refresh_token')), true);
     ELSIF outcome = 'reconnect' THEN
         PERFORM orla.end_of_connection(c, orla.outcome_words(outcome, response));
-        RETURN orla.refusal('55000', 'the connection has ended', orla.outcome_words(outcome, response), 'Connect again.');
+        RETURN orla.refusal('PT409', 'the connection has ended', orla.outcome_words(outcome, response), 'Connect again.');
     END IF;
     PERFORM orla.keep_refresh_token(c, used, response);
     c := orla.note_failure(c, outcome, response);

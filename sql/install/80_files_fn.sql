@@ -223,7 +223,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.connection_of_caller(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.connection_of_caller(text) TO orla_service;
 COMMENT ON FUNCTION orla.connection_of_caller(text) IS
-    'The connection of the proven tenant, if it works. Errors: 28000, 55000.';
+    'The connection of the proven tenant, if it works. Errors: 28000, PT409.';
 
 -- The access token of a connection, sealed: the stored one while it is good, else
 -- one that the worker fetches.  rejected: the sealed token that was refused.
@@ -244,7 +244,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) TO orla_service;
 COMMENT ON FUNCTION orla.sealed_token(orla.user_cloud_storage_tokens, bytea) IS
-    'An access token that is good, sealed. Errors: 55000, PT502, PT503.';
+    'An access token that is good, sealed. Errors: PT409, PT502, PT503.';
 
 -- Whose file API a provider speaks: part of the names of functions.
 CREATE FUNCTION orla.file_family(facts jsonb)
@@ -345,10 +345,10 @@ BEGIN
     CASE kind
         WHEN 'unauthorized' THEN
             RAISE EXCEPTION 'the provider refuses the connection'
-                USING ERRCODE = '55000', DETAIL = what || ' So it says to a fresh token, too.', HINT = 'Connect again.';
+                USING ERRCODE = 'PT409', DETAIL = what || ' So it says to a fresh token, too.', HINT = 'Connect again.';
         WHEN 'scope' THEN
             RAISE EXCEPTION 'the connection has no right to do this'
-                USING ERRCODE = '55000', DETAIL = what, HINT = 'Connect again, and allow all that is asked for.';
+                USING ERRCODE = 'PT409', DETAIL = what, HINT = 'Connect again, and allow all that is asked for.';
         WHEN 'not_found' THEN
             RAISE EXCEPTION 'no such file'
                 USING ERRCODE = 'PT404', DETAIL = what || ' It is not there, or this connection may not read it.';

@@ -43,7 +43,7 @@ ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.files(text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.files(text, text, text, int) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.files(text, text, text, int) IS
-    'The files of a folder of your connection, page by page. folder_id: an id of a folder; nothing for the root; shared_with_me and shared_drives at Google and OneDrive. page_size: 1 to 1000, as a wish. Errors: 55000 where there is no connection that works, PT404, PT502, PT503.';
+    'The files of a folder of your connection, page by page. folder_id: an id of a folder; nothing for the root; shared_with_me and shared_drives at Google and OneDrive. page_size: 1 to 1000, as a wish. Errors: PT409 where there is no connection that works, PT404, PT502, PT503.';
 
 CREATE FUNCTION orla_api.search_files(provider text, query text, file_type text DEFAULT NULL, page_token text DEFAULT NULL)
     RETURNS SETOF orla_api.file

@@ -138,7 +138,7 @@ for (const provider of ALL) {
     test('nobody reads with another\'s connection', async () => {
       const file_id = await idOf(provider, 'notes.txt', await idOf(provider, 'Brand'));
       for (const answer of [await get(ben, 'files', { provider }), await get(ben, 'search_files', { provider, query: 'notes' }), await get(ben, 'download_file', { provider, file_id })]) {
-        assert.deepEqual([answer.body.code, answer.body.message, answer.body.details, answer.body.hint], ['55000', 'not connected', null, 'Connect first.'], answer.text);
+        assert.deepEqual([answer.body.code, answer.body.message, answer.body.details, answer.body.hint], ['PT409', 'not connected', null, 'Connect first.'], answer.text);
       }
       for (const name of ['files', 'search_files', 'download_file']) {
         const answer = await anybody.get(path(name, { provider, ...{ search_files: { query: 'x' }, download_file: { file_id } }[name] }));

@@ -447,7 +447,7 @@ for my $p (@all)
 		is(statuses($p), 'list:200', "$p: the new token is kept");
 	}
 	fault($p, { endpoint => 'list', status => 401, body => $p eq 'dropbox' ? { error_summary => 'invalid_access_token/..', error => { '.tag' => 'invalid_access_token' } } : {} });
-	like(files($ada, $p, $id), qr/^ERROR:  55000: the provider refuses the connection\nDETAIL:  Status 401.*So it says to a fresh token, too\.\nHINT:  Connect again\.$/, "$p: a provider that accepts no token");
+	like(files($ada, $p, $id), qr/^ERROR:  PT409: the provider refuses the connection\nDETAIL:  Status 401.*So it says to a fresh token, too\.\nHINT:  Connect again\.$/, "$p: a provider that accepts no token");
 	is(statuses($p), 'list:401 token:200 list:401', "$p: gets no third request");
 	fault($p, { endpoint => [ 'list', 'token' ], status => 503, body => 'html', retry_after => 0 }, { endpoint => 'list', status => 401 });
 	$c->sql("UPDATE orla.user_cloud_storage_tokens SET token_expires_at = now() WHERE user_id = '$ada' AND provider = '$p';");
@@ -498,7 +498,7 @@ for my $p (@all)
 	is_deeply([ grep { $_->{host} eq 'foreign' } requests('onedrive') ], [], "$p: is not followed");
 	fault($p);
 }
-for my $case ([ insufficientPermissions => '55000: the connection has no right to do this' ], [ accessNotConfigured => 'PT502: the provider refuses this installation' ],
+for my $case ([ insufficientPermissions => 'PT409: the connection has no right to do this' ], [ accessNotConfigured => 'PT502: the provider refuses this installation' ],
 	[ dailyLimitExceeded => 'PT502: the provider refuses this installation' ], [ cannotDownloadAbusiveFile => '22023: file cannot be downloaded' ], [ insufficientFilePermissions => 'PT404: no such file' ])
 {
 	my ($reason, $error) = @$case;
@@ -511,7 +511,7 @@ control('knobs', 'dropbox', cannot_tell => JSON::PP::true);
 like(files($ada, 'dropbox', 'id:nothing'), qr/^ERROR:  PT502: the provider refuses the request\nDETAIL:  Status 409, something_new\.$/, 'dropbox: a tag that nobody knows');
 control('knobs', 'dropbox', cannot_tell => JSON::PP::false);
 connect_to($ada, 'dropbox', 'ada@drive.example', scopes => [ 'account_info.read', 'files.metadata.read' ]);
-like(download($ada, 'dropbox', '/Brand/notes.txt'), qr/^ERROR:  55000: the connection has no right to do this\nDETAIL:  Status 401, missing_scope\.\nHINT:  Connect again, and allow all that is asked for\./, 'dropbox: a scope that was not granted');
+like(download($ada, 'dropbox', '/Brand/notes.txt'), qr/^ERROR:  PT409: the connection has no right to do this\nDETAIL:  Status 401, missing_scope\.\nHINT:  Connect again, and allow all that is asked for\./, 'dropbox: a scope that was not granted');
 connect_to($ada, 'dropbox', 'ada@drive.example');
 
 # ---- limits -------------------------------------------------------------------------------------------------------
@@ -577,12 +577,12 @@ for my $p (@all)
 	}
 }
 $c->sql("DELETE FROM orla.user_cloud_storage_tokens WHERE user_id = '$ada' AND provider = 'dropbox';");
-like($_, qr/^ERROR:  55000: not connected\nHINT:  Connect first\.$/, 'without a connection of her own there is none') for files($ada, 'dropbox'), search($ada, 'dropbox', 'x'), download($ada, 'dropbox', '/x'),
+like($_, qr/^ERROR:  PT409: not connected\nHINT:  Connect first\.$/, 'without a connection of her own there is none') for files($ada, 'dropbox'), search($ada, 'dropbox', 'x'), download($ada, 'dropbox', '/x'),
   as_tenant($ada, "SELECT orla_api.import_file('dropbox', '/x', 'guidelines');");
 ok(@{ files($ben, 'dropbox') }, 'while Ben has his');
 connect_to($ada, 'dropbox', 'ada@drive.example');
-for my $case ([ "status = 'needs_reconnect', last_error = 'The provider said so.'" => "55000: the connection has ended\nDETAIL:  The provider said so.\nHINT:  Connect again." ], [ "status = 'needs_reconnect', last_error = NULL" => "55000: the connection has ended\nDETAIL:  The provider accepts its token no longer." ],
-	[ "status = 'disconnected', is_active = false" => "55000: not connected\nHINT:  Connect first." ])
+for my $case ([ "status = 'needs_reconnect', last_error = 'The provider said so.'" => "PT409: the connection has ended\nDETAIL:  The provider said so.\nHINT:  Connect again." ], [ "status = 'needs_reconnect', last_error = NULL" => "PT409: the connection has ended\nDETAIL:  The provider accepts its token no longer." ],
+	[ "status = 'disconnected', is_active = false" => "PT409: not connected\nHINT:  Connect first." ])
 {
 	$c->sql("UPDATE orla.user_cloud_storage_tokens SET $case->[0] WHERE user_id = '$ada' AND provider = 'dropbox';");
 	requests('dropbox');
