@@ -1,5 +1,6 @@
 // The session of a browser: cookies that no script can read, renewed when they
-// must be, of no use to other sites; and pages that show hostile text as text.
+// must be, of no use to other sites (way 62 of docs/security.md); and pages that
+// show hostile text as text.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';

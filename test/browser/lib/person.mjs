@@ -23,7 +23,7 @@ export class Person {
 
   async tab() {
     const page = await this.context.newPage();
-    page.setDefaultTimeout(10000);
+    page.setDefaultTimeout(30000);
     page.on('pageerror', (error) => this.problems.push(`error: ${error.message}`));
     page.on('console', (message) => {
       // what the server refuses is shown by the pages, and noted by the browser

@@ -28,7 +28,7 @@ function factsOf(provider, { [provider]: { main: { http: at }, content } }) {
 }
 
 async function eventually(what, check) {
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 600; i++) {
     if (await check()) return;
     await sleep(50);
   }
