@@ -114,6 +114,9 @@ ALTER TABLE regress_orla_app.letters NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE regress_orla_app.events DISABLE ROW LEVEL SECURITY;
 GRANT TRUNCATE, TRIGGER ON regress_orla_app.notes TO PUBLIC;
 ALTER TABLE regress_orla_app.events OWNER TO regress_orla_door;
+CREATE ROLE regress_orla_owner;
+CREATE ROLE regress_orla_both LOGIN NOINHERIT IN ROLE regress_orla_owner, orla_analyst;
+ALTER TABLE regress_orla_app.letters OWNER TO regress_orla_owner;
 ALTER TABLE regress_orla_app.notes ADD letter int REFERENCES regress_orla_app.letters;
 CREATE RULE also AS ON INSERT TO regress_orla_app.notes DO ALSO NOTHING;
 -- ... and with orla's own
@@ -172,12 +175,16 @@ CREATE VIEW regress_orla_app.barrier WITH (security_barrier = true) AS SELECT * 
 CREATE MATERIALIZED VIEW regress_orla_app.copy AS SELECT * FROM regress_orla_app.fine;
 CREATE VIEW orla_api.extra AS SELECT 1 AS one;
 CREATE FUNCTION regress_orla_app.all_notes() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM regress_orla_app.notes';
+-- an operator's, which sees all accounts without being exempt (way 5)
+CREATE FUNCTION regress_orla_app.all_people() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM orla.users';
+ALTER FUNCTION regress_orla_app.all_people() OWNER TO regress_orla_operator;
 SELECT * FROM pg_temp.found;	-- nobody may call the function yet
 GRANT USAGE ON SCHEMA regress_orla_app TO orla_user, orla_analyst;
 DROP VIEW regress_orla_app.plain, regress_orla_app.barrier, orla_api.extra;
 DROP MATERIALIZED VIEW regress_orla_app.copy;
 SELECT object, replace(problem, current_user, 'superuser') AS problem, remedy FROM pg_temp.found;
 ALTER FUNCTION regress_orla_app.all_notes() OWNER TO orla_service;
+REVOKE EXECUTE ON FUNCTION regress_orla_app.all_people() FROM PUBLIC;
 SELECT * FROM pg_temp.found;
 
 -- Ways out of the database, and the statements of others (ways 38 and 51).
@@ -198,5 +205,5 @@ SELECT * FROM pg_temp.found;
 DROP VIEW pg_temp.found;
 DROP SCHEMA regress_orla_app, regress_orla_ext CASCADE;
 DELETE FROM orla.tenant_grants WHERE analyst LIKE 'regress%';
-DROP ROLE regress_orla_exempt, regress_orla_middle, regress_orla_maker, "regress_orla_Step Over";
+DROP ROLE regress_orla_both, regress_orla_owner, regress_orla_exempt, regress_orla_middle, regress_orla_maker, "regress_orla_Step Over";
 \i test/fixtures/tenants_drop.sql

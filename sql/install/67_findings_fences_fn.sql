@@ -194,6 +194,22 @@ AS $$
                        OR (p.reaches = r.oid AND p.role IN (SELECT orla.fenced_roles())))
 
     UNION ALL
+    -- So can a login that is both: SET ROLE is a step.
+    SELECT g.target::text,
+           format('login "%s" acts for tenants or analysts and can become "%s", which owns the table', l.rolname, r.rolname),
+           format('REVOKE %I FROM %I;', r.rolname, l.rolname),
+           false
+      FROM guarded g
+      JOIN pg_class c ON c.oid = g.target
+      JOIN pg_roles r ON r.oid = c.relowner AND NOT r.rolsuper
+      JOIN orla.role_paths() b ON b.reaches = r.oid AND b.role <> r.oid
+      JOIN pg_roles l ON l.oid = b.role AND l.rolcanlogin AND NOT l.rolsuper
+     WHERE EXISTS (SELECT FROM orla.role_paths() p WHERE p.role = l.oid AND p.reaches IN (SELECT orla.fenced_roles()))
+       AND NOT EXISTS (SELECT FROM orla.role_paths() p
+                        WHERE (p.role = r.oid AND p.reaches IN (SELECT orla.fenced_roles()))
+                           OR (p.reaches = r.oid AND p.role IN (SELECT orla.fenced_roles())))
+
+    UNION ALL
     -- A plain key lets one tenant's DELETE reach another's rows, and confirms ids.
     SELECT k.conrelid::regclass::text,
            format('foreign key "%s" does not carry the tenant', k.conname),

@@ -44,21 +44,28 @@ AS $$
      WHERE c.relkind = 'm' AND c.oid IN (SELECT viewed FROM shows)
 
     UNION ALL
+    -- Of an operator's functions each is one that PUBLIC may call, unless that
+    -- was taken away.
     SELECT p.oid::regprocedure::text,
-           format('function runs as "%s", which is exempt from row security, and %s may call it',
-                  o.rolname, string_agg(r.name, ', ' ORDER BY r.name)),
+           format('function runs as "%s", which %s, and %s may call it', o.rolname,
+                  CASE WHEN o.rolsuper OR o.rolbypassrls THEN 'is exempt from row security' ELSE 'sees all accounts' END,
+                  string_agg(r.name, ', ' ORDER BY r.name)),
            format('REVOKE EXECUTE ON %s %s FROM PUBLIC, %s;',
                   CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
                   p.oid::regprocedure, string_agg(r.name, ', ' ORDER BY r.name)),
            false
       FROM pg_proc p
-      JOIN pg_roles o ON o.oid = p.proowner AND (o.rolsuper OR o.rolbypassrls)
+      JOIN pg_roles o ON o.oid = p.proowner
      CROSS JOIN fenced_role r
      WHERE p.prosecdef
+       AND (o.rolsuper OR o.rolbypassrls
+            OR p.pronamespace NOT IN ('orla'::regnamespace, 'orla_api'::regnamespace)
+               AND EXISTS (SELECT FROM orla.role_paths() a
+                            WHERE a.role = o.oid AND a.reaches = 'orla_admin'::regrole))
        AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
        AND has_function_privilege(r.role, p.oid, 'EXECUTE')
        AND has_schema_privilege(r.role, p.pronamespace, 'USAGE')
-     GROUP BY p.oid, p.prokind, o.rolname
+     GROUP BY p.oid, p.prokind, o.rolname, o.rolsuper, o.rolbypassrls
 
     UNION ALL
     -- A connection back into the server has a login, and a tenant, of its own.
