@@ -498,10 +498,15 @@ BEGIN
     DELETE FROM orla.oauth_states WHERE expires_at < now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN NEXT;
+    -- nobody's tokens are kept for longer than it makes sense to ask
+    what := 'revocations';
+    DELETE FROM orla.revocations WHERE ended_at < now() - interval '1 hour' OR created_at < now() - interval '1 day';
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
 END
 $$;
 ALTER FUNCTION orla.purge_expired() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.purge_expired() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.purge_expired() TO orla_admin;
 COMMENT ON FUNCTION orla.purge_expired() IS
-    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections.';
+    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections, accesses that could not be ended within a day.';
