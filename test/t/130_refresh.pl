@@ -295,6 +295,27 @@ $c->knobs('dropbox', rotation => 'none');
 reconnect('dropbox');
 is($c->fresh($ada, 'dropbox'), $refreshed, 'and is mended by connecting again');
 
+# ---- clocks and lives ---------------------------------------------------------------------------
+
+for my $provider (qw(google_drive onedrive dropbox))
+{
+	for my $offset (-86_400, 86_400)
+	{
+		$c->knobs($provider, clock_offset => $offset, expires_in => 3600);
+		$c->expire($ada, $provider);
+		is($c->fresh($ada, $provider), $refreshed, "$provider: a clock that is wrong by $offset s");
+		is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'does not count');
+	}
+	$c->knobs($provider, clock_offset => 0, expires_in => undef);
+	$c->expire($ada, $provider);
+	is($c->fresh($ada, $provider), $refreshed, "$provider: an answer that does not say how long");
+	is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'means an hour');
+	my $before = $c->requests($provider, 'token');
+	is($c->fresh($ada, $provider), $refreshed, 'is good');
+	is($c->requests($provider, 'token'), $before, 'and used');
+	$c->knobs($provider, expires_in => 3600);
+}
+
 # ---- Microsoft's errors -------------------------------------------------------------------------
 
 for my $code ([ 700082, 'needs_reconnect' ], [ 50076, 'needs_reconnect' ], [ 65001, 'needs_reconnect' ], [ 50173, 'needs_reconnect' ], [ 70000, 'needs_reconnect' ],
@@ -410,8 +431,8 @@ for my $provider (@providers)
 	is($asking->answer, $refreshed, 'somebody disconnects while a refresh is under way');
 	is($leaving->answer, 'Disconnected.', 'and is, after it');
 	$leaving->leave;
-	# the grant of the connection before is Dropbox's own affair
-	is(grep({ $_->{account} eq 'eve@box.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'dropbox' })->{grants} }), 1, 'with what the provider gave last');
+	my $live = sub { scalar grep { $_->{account} eq 'eve@box.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'dropbox' })->{grants} } };
+	ok(Cluster::waits_until(sub { $live->() == 0 }), 'with what the provider gave last, and what was replaced before');
 
 	$c->connect($eve, 'dropbox', 'eve@box.example');
 	$begin->();
@@ -419,6 +440,22 @@ for my $provider (@providers)
 	$c->release('dropbox');
 	is(Custody::error($asking->answer), 'not connected', 'the account is deleted while a refresh is under way');
 	is($c->value("SELECT count(*) FROM orla.tenant_keys WHERE user_id = '$eve->{id}'"), '0', 'its key with it');
+	ok(Cluster::waits_until(sub { $live->() == 0 }), 'and its access at the provider');
+
+	# where the answer alone has the token that counts
+	$eve = $c->sign_up('eva');
+	$c->account('oidc', 'eve@id.example');
+	$c->connect($eve, 'oidc', 'eve@id.example');
+	$c->fault('oidc', endpoint => 'token', hold => $true, when => 'after', times => 1);
+	$c->expire($eve, 'oidc');
+	$asking->send($c->fresh_sql($eve, 'oidc') . ';');
+	$c->held('oidc', 'token');
+	$c->fault('oidc', endpoint => 'revoke', times => 1, status => 400);      # to the token that was there before
+	$c->as($eve, "SELECT orla_api.delete_account('Correct-Horse-42')");
+	ok(Cluster::waits_until(sub { $c->requests('oidc', 'revoke') == 1 }), 'the token that was rotated is of no use any more');
+	$c->release('oidc');
+	is(Custody::error($asking->answer), 'not connected', 'the account is gone');
+	ok(Cluster::waits_until(sub { !grep { $_->{account} eq 'eve@id.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'oidc' })->{grants} } }), 'the one in the answer ends the access');
 	$asking->leave;
 }
 
@@ -453,7 +490,7 @@ for my $provider (@providers)
 	is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE status <> 'connected' AND is_active"), '0', 'and well');
 }
 is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE claimed_at IS NOT NULL"), '0', 'no claim is left');
-is($c->requests('oidc', 'token'), $c->control(GET => 'counts', { provider => 'oidc', brief => 1 })->{refreshes} + 1, 'of the provider that rotates strictly, every request is accounted for');
+is($c->requests('oidc', 'token'), $c->control(GET => 'counts', { provider => 'oidc', brief => 1 })->{refreshes} + 2, 'of the provider that rotates strictly, every request is accounted for');
 
 alarm 0;
 done_testing;
