@@ -319,6 +319,34 @@ GRANT EXECUTE ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text
 COMMENT ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, jsonb) IS
     'Notes a refresh that brought nothing, and when to try again.';
 
+-- The file API refuses what the token endpoint gives.  A token that was just given
+-- and is refused is the person's to renew; it is asked for again in an hour, in
+-- case the provider had a bad moment.  A right that is missing leaves others.
+CREATE FUNCTION orla.do_note_refusal(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text := args ->> 'kind';
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET status = CASE kind WHEN 'unauthorized' THEN 'needs_reconnect' WHEN 'operator' THEN 'needs_operator' ELSE t.status END,
+           last_error = left(CASE kind WHEN 'unauthorized' THEN 'The provider refuses a token that it has just given'
+                                       WHEN 'operator' THEN 'The provider refuses this installation'
+                                       ELSE 'The provider did not grant what this needs, connect again and allow all that is asked for' END
+                             || ': ' || lower(left(args ->> 'what', 1)) || substr(args ->> 'what', 2) || '.', 1000),
+           next_request_at = CASE WHEN kind = 'scope' THEN t.next_request_at ELSE now() + interval '1 hour' END, updated_at = now()
+     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' AND t.is_active AND t.claimed_at IS NULL
+       AND t.status <> 'needs_reconnect';
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_note_refusal(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_note_refusal(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_note_refusal(jsonb) IS
+    'Notes in a connection what its file API refuses.';
+
 -- What a claim was for did not come to its end.
 CREATE FUNCTION orla.do_release_claim(args jsonb)
     RETURNS jsonb

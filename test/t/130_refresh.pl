@@ -235,7 +235,18 @@ my @bad_answers = (
 	[ 'invalid_client with 400', { status => 400, body => { error => 'invalid_client' } }, 'needs_operator', 'invalid_client' ],
 	[ 'unauthorized_client', { status => 400, body => { error => 'unauthorized_client' } }, 'needs_operator', 'unauthorized_client' ],
 	[ 'deleted_client', { status => 401, body => { error => 'deleted_client' } }, 'needs_operator', 'deleted_client' ],
-	[ 'invalid_scope', { status => 400, body => { error => 'invalid_scope' } }, 'needs_operator', 'invalid_scope' ]);
+	[ 'invalid_scope', { status => 400, body => { error => 'invalid_scope' } }, 'needs_operator', 'invalid_scope' ],
+	map({ [ $_, { status => 400, body => { error => $_ } }, 'needs_operator', $_ ] } qw(unsupported_grant_type redirect_uri_mismatch invalid_request)),
+	map({ [ "$_->[1] with $_->[0]", { status => $_->[0], body => { error => $_->[1] } }, 'retrying', $_->[1] ] } [ 400, 'server_error' ], [ 503, 'temporarily_unavailable' ], [ 429, 'invalid_client' ]),
+	map({ [ $_, { status => $_, body => 'html' }, 'retrying', "status $_" ] } 429, 502, 504),
+	[ 'a token and 400', { status => 400, body => { access_token => 'x' x 40, token_type => 'bearer' } }, 'retrying', 'status 400' ],
+	map({ [ "$_->[1] with $_->[0]", { status => $_->[0], body => { error => $_->[1] } }, 'needs_reconnect', $_->[1] ] } [ 400, 'invalid_grant' ], [ 401, 'invalid_grant' ],
+		[ 400, 'interaction_required' ], [ 400, 'consent_required' ], [ 400, 'login_required' ], [ 400, 'access_denied' ]));
+# whom the three classes ask to do something, in words
+my %class = (
+	retrying        => [ 'the provider does not answer', 'The provider does not answer as it should', 't' ],
+	needs_operator  => [ 'the provider refuses this installation', 'The provider refuses this installation', 't' ],
+	needs_reconnect => [ $lost, 'The provider accepts the connection no longer', 'f' ]);
 
 for my $bad (@bad_answers)
 {
@@ -244,12 +255,12 @@ for my $bad (@bad_answers)
 	$c->expire($ada, $provider);
 	my $before = stored($provider);
 	$c->fault($provider, endpoint => 'token', times => 1, %$fault);
-	is(Custody::error($c->fresh($ada, $provider)), $status eq 'retrying' ? 'the provider does not answer' : 'the provider refuses this installation', "refresh answered by $what");
-	like(state_of($provider), qr/^$status The provider .*: .*\Q$words\E.*\.$/, "is $status, in words");
+	is(Custody::error($c->fresh($ada, $provider)), $class{$status}[0], "refresh answered by $what");
+	like(state_of($provider), qr/^$status $class{$status}[1]: .*\Q$words\E.*\.$/, "is $status, in words");
 	unlike(state_of($provider), qr/secret-token/, 'without a word of what was sent');
 	is(stored($provider), $before, 'the tokens stay');
-	is($c->as($ada, "SELECT connected FROM orla_api.connections WHERE provider = '$provider'"), 't', 'it is not dead');
-	$c->set($ada, $provider, "updated_at = now() - interval '1 minute'");
+	is($c->as($ada, "SELECT connected FROM orla_api.connections WHERE provider = '$provider'"), $class{$status}[2], 'it is dead or not');
+	$status eq 'needs_reconnect' ? reconnect($provider) : $c->set($ada, $provider, "updated_at = now() - interval '1 minute', not_before = NULL");
 	is($c->fresh($ada, $provider), $refreshed, 'and recovers');
 	is(state_of($provider), 'connected -', 'wholly');
 }
