@@ -509,4 +509,6 @@ ALTER FUNCTION orla.purge_expired() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.purge_expired() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.purge_expired() TO orla_admin;
 COMMENT ON FUNCTION orla.purge_expired() IS
-    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections, accesses that could not be ended within a day.';
+    'Removes what has expired; returns how much of what. The worker runs it once a minute; without one, to be run every day.
+
+Sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections that were begun, accesses that could not be ended at their provider within a day.';

@@ -28,7 +28,11 @@ ALTER FUNCTION orla.configure_mail(text, text, text, text, boolean) OWNER TO orl
 REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text, boolean) TO orla_admin;
 COMMENT ON FUNCTION orla.configure_mail(text, text, text, text, boolean) IS
-    'The mail server that the worker sends through; its password is sealed. Without STARTTLS a mail goes to this machine alone. Errors: 22023.';
+    'The mail server that the worker sends through; its password is sealed.
+
+url is smtp://host:port with STARTTLS, or smtps://host:port. Without STARTTLS a mail goes to this machine alone. Mails that wait are tried at once.
+
+Errors: 22023.';
 
 -- RFC 5322 and 2045.  Subjects are ours and ASCII; what people wrote is in the
 -- body alone, in base64.
