@@ -520,7 +520,7 @@ BEGIN
     meanwhile := orla.revoked_meanwhile(state ->> 'provider', owner, (state ->> 'sent_at')::timestamptz);
     IF meanwhile = 'under way' THEN
         RAISE EXCEPTION 'an access of the same account is being ended'
-            USING ERRCODE = 'lock_not_available';
+            USING ERRCODE = 'object_in_use';
     END IF;
     RETURN meanwhile = 'ended' AND coalesce(state #>> '{answer,refresh_token}', '') <> '';
 END
@@ -528,7 +528,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.needs_proof(jsonb, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.needs_proof(jsonb, jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.needs_proof(jsonb, jsonb, text) IS
-    'Whether a revocation may have ended what a provider has just given. Errors: 55P03 while one is under way.';
+    'Whether a revocation may have ended what a provider has just given. Errors: 55006 while one is under way.';
 
 -- One connection per person and provider: the same account again replaces the
 -- tokens, another account replaces the connection.  An answer without a refresh

@@ -13,7 +13,7 @@ use Test::More;
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 300;
+alarm 500;
 
 my $c = Custody->new('connections', only => [qw(google_drive onedrive dropbox oidc)]);
 my @providers = qw(google_drive onedrive dropbox oidc);

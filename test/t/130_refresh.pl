@@ -15,7 +15,7 @@ use Time::HiRes qw(time);
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 400;
+alarm 600;
 
 my $c = Custody->new('refresh', only => [qw(google_drive onedrive dropbox oidc)], server => ['orla.max_requests_in_flight=8']);
 my %account = (google_drive => 'ada@gmail.example', onedrive => 'ada@outlook.example', dropbox => 'ada@box.example', oidc => 'ada@id.example');

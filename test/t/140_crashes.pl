@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep);
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 400;
+alarm 600;
 
 my $c = Custody->new('crashes', only => [qw(google_drive onedrive dropbox smtp)], server => [ 'fsync=on', 'synchronous_commit=on' ]);
 my %account = (google_drive => 'ada@gmail.example', onedrive => 'ada@outlook.example', dropbox => 'ada@box.example');

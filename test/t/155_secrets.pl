@@ -17,7 +17,7 @@ use Test::More;
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 300;
+alarm 600;
 
 my $c = Custody->new('secrets', only => [qw(google_drive onedrive dropbox smtp)], preload => 'orla,pg_stat_statements,auto_explain', server => ['wal_level=replica']);
 my $true = JSON::PP::true();
