@@ -3,7 +3,7 @@
 # share: with locks on rows of one's own, calls that are cancelled, calls
 # without a pause, arguments without an end.
 #
-# Ways 136, 137, 138, 139 and 140 of docs/security.md.
+# Ways 136, 137, 138, 139, 140 and 141 of docs/security.md.
 use strict;
 use warnings;
 
@@ -192,6 +192,29 @@ sub segments { return $c->value("SELECT count(*) FROM pg_ls_dir('/dev/shm') AS f
 	like($c->sql('CREATE DATABASE mine TEMPLATE app;', database => 'postgres', user => 'regress_builder'), qr/permission denied to copy database "app"/, 'who may make databases, but not copy this one');
 	is($c->worker, $before, 'does not send its worker away');
 	$c->sql('DROP ROLE regress_builder;', database => 'postgres');
+}
+
+# Way 141: what takes long to read is not read to its end by the worker.
+{
+	$c->as($ada, "INSERT INTO orla_api.brand_voice_assets (filename, metadata) SELECT 'a', jsonb_build_object('full_text', 'We bake.', 'more', repeat('lorem ipsum ', 5000000))");
+	$c->as($ada, "INSERT INTO orla_api.brand_voice_assets (filename, metadata) SELECT 'b', a.metadata FROM orla_api.brand_voice_assets AS a, generate_series(1, 200)");
+	my $job = $c->as($ada, "SELECT orla_api.analyze_brand() ->> 'job_id'");
+	like($job, qr/^[0-9a-f-]{36}$/, 'material of 12 GB, as it would be unpacked, is to be analysed');
+	my ($longest, $status) = (0);
+	Cluster::waits_until(sub {
+		my $began = time;
+		$c->value("SELECT orla_api.logout('x')");
+		$longest = time - $began if time - $began > $longest;
+		return ($status = $c->value("SELECT status FROM orla.jobs WHERE id = '$job'")) !~ /^(?:queued|running)$/;
+	});
+	is($status, 'succeeded', 'which is done with what was read in a second');
+	cmp_ok($longest, '<', 8, 'and keeps nobody waiting');
+
+	is($c->value("SELECT orla.first_texts(array_fill(repeat('x', 10000), '{101}')) = to_jsonb(array_fill(repeat('x', 600), '{100}'))"), 't', 'of a list so much is told');
+	$c->as($ada, "UPDATE orla_api.brand_strategy SET brand_voice = jsonb_build_object('a', repeat('x', 1000000)), language_patterns = jsonb_build_object('a', repeat('x', 1000000)), dos_and_donts = jsonb_build_object('a', repeat('x', 1000000))");
+	$job = $c->as($ada, "SELECT orla_api.generate_content('blog') ->> 'job_id'");
+	Cluster::waits_until(sub { $c->value("SELECT status FROM orla.jobs WHERE id = '$job'") !~ /^(?:queued|running)$/ });
+	is($c->value("SELECT status, error FROM orla.jobs WHERE id = '$job'"), 'failed|there is more to tell a model than it is told', 'a strategy of 3 MB is no prompt');
 }
 
 done_testing;
