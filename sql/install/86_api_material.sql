@@ -131,7 +131,7 @@ GRANT EXECUTE ON FUNCTION orla_api.download_asset(uuid) TO orla_user, orla_gatew
 COMMENT ON FUNCTION orla_api.download_asset(uuid) IS
     'A file of your brand material as it was stored.
 
-Returns its bytes, with headers in the setting response.headers: PNG, JPEG, GIF and WebP as images that a page can show, everything else, SVG and HTML too, as application/octet-stream to be saved; always X-Content-Type-Options: nosniff.
+Returns its bytes, with headers in the setting response.headers: PNG, JPEG, GIF and WebP as images that a page can show, everything else, SVG and HTML too, as application/octet-stream to be saved; always X-Content-Type-Options: nosniff and the other headers of download_file().
 
 Errors: PT404, 28000 without a tenant.';
 
