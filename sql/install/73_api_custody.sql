@@ -90,6 +90,11 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'It is none of those that orla_api.connect() makes.', HINT = 'Connect again.';
     END IF;
+    -- the worker has it in memory for as long as the provider takes
+    IF octet_length(concat(code, iss, error, provider)) > 16384 THEN
+        RAISE EXCEPTION 'arguments are too large'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     RETURN orla.perform_by_worker('complete_connection', jsonb_strip_nulls(jsonb_build_object(
                'state', state, 'code', code, 'iss', iss, 'error', error, 'provider', provider,
                'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid')));

@@ -570,7 +570,7 @@ BEGIN
     ELSIF orla.needs_proof(state, facts, owner) THEN
         RETURN orla.verify_step(state || jsonb_build_object('person', person), facts);
     END IF;
-    SELECT * INTO old FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = account AND t.provider = who FOR UPDATE;
+    SELECT * INTO old FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = account AND t.provider = who FOR UPDATE NOWAIT;
     problems := array_remove(ARRAY[
         CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', left(array_to_string(missing, ', '), 500)) END,
         CASE WHEN coalesce(answer ->> 'refresh_token', '') = ''

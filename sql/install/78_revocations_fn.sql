@@ -321,7 +321,7 @@ DECLARE
     outcome text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE;
+     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE NOWAIT;
     IF c.user_id IS NULL OR NOT c.is_active THEN
         RETURN orla.refuse_use(c);
     ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN

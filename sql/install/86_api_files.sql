@@ -101,7 +101,7 @@ GRANT EXECUTE ON FUNCTION orla_api.download_file(text, text) TO orla_user, orla_
 COMMENT ON FUNCTION orla_api.download_file(text, text) IS
     'The bytes of a file of your connection.
 
-Up to orla.max_download. What Google or Dropbox have no bytes of comes as an office file: .docx, .xlsx, .pptx, a drawing as .png. Sets the setting response.headers, of which PostgREST makes headers: Content-Type, Content-Disposition with the name (RFC 6266), and X-Content-Type-Options: nosniff.
+Up to orla.max_download. What Google or Dropbox have no bytes of comes as an office file: .docx, .xlsx, .pptx, a drawing as .png. Sets the setting response.headers, of which PostgREST makes headers: Content-Type, Content-Disposition with the name (RFC 6266), X-Content-Type-Options: nosniff, and what keeps a page from running it, others from reading it, and caches from keeping it (Content-Security-Policy: default-src ''none''; sandbox, Cross-Origin-Resource-Policy, Cache-Control: private, no-cache). Scripts and style sheets come as application/octet-stream.
 
 Errors: as of files(), PT413 for a file that is larger, 22023 for what has no bytes.';
 

@@ -118,6 +118,9 @@ BEGIN
         jsonb_build_object('Content-Type', coalesce(a.image, 'application/octet-stream')),
         jsonb_build_object('Content-Disposition', CASE WHEN a.image IS NULL THEN orla.content_disposition(a.filename)
                                                        ELSE regexp_replace(orla.content_disposition(a.filename), '^attachment', 'inline') END),
+        jsonb_build_object('Content-Security-Policy', 'default-src ''none''; sandbox'),
+        jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
+        jsonb_build_object('Cache-Control', 'private, no-cache'),
         jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
     RETURN (SELECT x.content FROM orla.brand_voice_assets AS x WHERE x.user_id = orla.current_tenant() AND x.id = asset_id);
 END
@@ -128,7 +131,7 @@ GRANT EXECUTE ON FUNCTION orla_api.download_asset(uuid) TO orla_user, orla_gatew
 COMMENT ON FUNCTION orla_api.download_asset(uuid) IS
     'A file of your brand material as it was stored.
 
-Returns its bytes, with headers in the setting response.headers: PNG, JPEG, GIF and WebP as images that a page can show, everything else, SVG and HTML too, as application/octet-stream to be saved; always X-Content-Type-Options: nosniff.
+Returns its bytes, with headers in the setting response.headers: PNG, JPEG, GIF and WebP as images that a page can show, everything else, SVG and HTML too, as application/octet-stream to be saved; always X-Content-Type-Options: nosniff and the other headers of download_file().
 
 Errors: PT404, 28000 without a tenant.';
 

@@ -16,7 +16,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'Known are blog, carousel, social and video.';
     END IF;
     IF kind = 'analyze_brand' THEN
-        IF NOT EXISTS (SELECT FROM orla.brand_voice_assets AS a WHERE coalesce(a.metadata ->> 'full_text', a.content_preview, '') <> '') THEN
+        IF orla.asset_texts(NULL, 1, 1) = '[]' THEN
             RAISE EXCEPTION 'no brand material yet'
                 USING ERRCODE = 'PT409', DETAIL = 'There is no file with text in it.',
                       HINT = 'Upload or import some first.';
