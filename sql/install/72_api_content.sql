@@ -106,6 +106,7 @@ COMMENT ON VIEW orla_api.content_calendar IS 'Your calendar: what is published w
 COMMENT ON COLUMN orla_api.content_calendar.user_id IS 'You: filled in by itself, and no other value is accepted.';
 COMMENT ON COLUMN orla_api.content_calendar.id IS 'Unique together with user_id.';
 COMMENT ON COLUMN orla_api.content_calendar.content_id IS 'Item of your content library; emptied when that is deleted.';
+COMMENT ON COLUMN orla_api.content_calendar.scheduled_date IS 'When; of what is scheduled not in the past, and at most 100 years away.';
 COMMENT ON COLUMN orla_api.content_calendar.status IS 'scheduled, published, cancelled or failed.';
 COMMENT ON COLUMN orla_api.content_calendar.content IS 'The text as scheduled, where it is not in the library.';
 COMMENT ON COLUMN orla_api.content_calendar.created_at IS 'Set by itself.';
