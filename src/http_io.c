@@ -31,9 +31,9 @@ may_connect(const OrlaHttpTransfer *transfer, OrlaAddressClass class)
 		case ORLA_ADDRESS_PUBLIC:
 			return !transfer->loopback_only;
 		case ORLA_ADDRESS_LOOPBACK:
-			return transfer->allow_loopback;
+			return transfer->allow_loopback || transfer->own_network;
 		case ORLA_ADDRESS_PRIVATE:
-			return transfer->is_mail && !transfer->loopback_only;
+			return transfer->own_network || (transfer->is_mail && !transfer->loopback_only);
 		case ORLA_ADDRESS_SPECIAL:
 			break;
 	}

@@ -47,6 +47,8 @@ struct OrlaHttpTransfer
 	bool		loopback_only;	/* plain text, or an odd port */
 	bool		via_proxy;
 	bool		allow_loopback;
+	bool		own_network;	/* the host is in orla.private_hosts, and may be */
+	bool		keeps_partial;
 
 	char	   *body;			/* of the request, a copy */
 	size_t		body_len;
