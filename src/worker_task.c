@@ -620,15 +620,32 @@ is_wanted(Task *task)
 	return result == NULL || !orla_step_is_no(result);
 }
 
+/* What has come until now is for the operation that takes the response. */
+static void
+drop_request(Task *task)
+{
+	OrlaHttpResponse dropped = {.failure = ORLA_HTTP_DROPPED, .sent = true, .body = ""};
+	MemoryContext caller = MemoryContextSwitchTo(task->memory);
+
+	dropped.message = "nobody waits for the answer";
+	dropped.partial = orla_http_begun(task->transfer, &dropped.partial_len);
+	task->response = orla_http_response_to_jsonb(&dropped);
+	orla_http_give_up(http_engine, task->transfer);
+	task->transfer = NULL;
+	task->responded = true;
+	dlist_delete(&task->node);
+	dlist_push_tail(&ready, &task->node);
+	MemoryContextSwitchTo(caller);
+}
+
 /*
  * Tells how much has come of the answers that somebody wants to know of, and
- * ends the tasks that nobody waits for any more.
+ * drops the requests that nobody waits for any more.
  */
 static void
 report_progress(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext caller = CurrentMemoryContext;
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &requesting)
@@ -639,12 +656,7 @@ report_progress(void)
 			continue;
 		task->report_at = TimestampTzPlusMilliseconds(now, REPORT_EVERY_MS);
 		if (!is_wanted(task))
-		{
-			orla_http_give_up(http_engine, task->transfer);
-			dlist_delete(&task->node);
-			finish_task(task);
-			MemoryContextSwitchTo(caller);
-		}
+			drop_request(task);
 	}
 }
 
