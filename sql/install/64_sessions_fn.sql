@@ -498,10 +498,15 @@ BEGIN
     DELETE FROM orla.oauth_states WHERE expires_at < now();
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN NEXT;
+    -- what they made stays; one that is the only place of its result stays with it
+    what := 'jobs';
+    DELETE FROM orla.jobs WHERE finished_at < now() - current_setting('orla.job_retention')::interval AND result IS NULL;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
 END
 $$;
 ALTER FUNCTION orla.purge_expired() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.purge_expired() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.purge_expired() TO orla_admin;
 COMMENT ON FUNCTION orla.purge_expired() IS
-    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections.';
+    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections, jobs when orla.job_retention is over; what jobs have made stays.';
