@@ -10,7 +10,7 @@ REVOKE ALL ON FUNCTION orla.pre_request() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.pre_request()
     TO orla_anon, orla_user, orla_analyst, orla_gateway;
 COMMENT ON FUNCTION orla.pre_request() IS
-    'For PostgREST''s db-pre-request: proves the bearer token or the session cookie that the HTTP layer handed over; nobody without one, error PT401 for a bad one or for both.';
+    'For PostgREST''s db-pre-request: proves the bearer token or the session cookie that the HTTP layer handed over; nobody without one, error PT401 for a bad one or for both, PT413 for an upload that is too large.';
 
 -- For what writes later than it refuses other things: the answer to a GET does
 -- not depend on its arguments.
