@@ -207,8 +207,8 @@ RESET ROLE;
 
 -- What has ended is forgotten in time, unless it is the only place of its result.
 BEGIN;
-INSERT INTO orla.jobs (user_id, kind, status, finished_at, result)
-SELECT :ada, v.kind, v.status, now() - v.ago, v.result
+INSERT INTO orla.jobs (user_id, kind, status, run_at, finished_at, result)
+SELECT :ada, v.kind, v.status, now() - interval '60 days', now() - v.ago, v.result
   FROM (VALUES ('old', 'succeeded', interval '31 days', NULL::jsonb), ('failed', 'failed', '31 days', NULL), ('young', 'succeeded', '29 days', NULL), ('waiting', 'queued', NULL, NULL),
                ('result', 'succeeded', '31 days', '{"keyword": "tea"}')) AS v (kind, status, ago, result);
 SELECT * FROM orla.purge_expired() WHERE what = 'jobs';

@@ -500,7 +500,10 @@ BEGIN
     RETURN NEXT;
     -- what they made stays; one that is the only place of its result stays with it
     what := 'jobs';
-    DELETE FROM orla.jobs WHERE finished_at < now() - current_setting('orla.job_retention')::interval AND result IS NULL;
+    DELETE FROM orla.jobs
+     WHERE status IN ('succeeded', 'failed', 'cancelled') AND result IS NULL
+       AND run_at < now() - current_setting('orla.job_retention')::interval       -- by index; no job ends before it is due
+       AND finished_at < now() - current_setting('orla.job_retention')::interval;
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN NEXT;
 END

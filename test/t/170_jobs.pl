@@ -414,8 +414,8 @@ for my $end (@ends)
 	forget();
 	my @old = (done($ada, $write), done($ada, 'market_research()'), done($ada, $write), done($ada, $write));
 	my ($text, $research, $young, $waiting) = map { $_->{job_id} } @old;
-	$c->sql("UPDATE orla.jobs SET finished_at = now() - interval '31 days' WHERE id IN ('$text', '$research');
-		UPDATE orla.jobs SET finished_at = now() - interval '29 days' WHERE id = '$young';
+	$c->sql("UPDATE orla.jobs SET finished_at = now() - interval '31 days', run_at = now() - interval '31 days' WHERE id IN ('$text', '$research');
+		UPDATE orla.jobs SET finished_at = now() - interval '29 days', run_at = now() - interval '31 days' WHERE id = '$young';
 		UPDATE orla.jobs SET status = 'queued', finished_at = NULL, created_at = now() - interval '1 year', run_at = 'infinity' WHERE id = '$waiting';
 		SET ROLE orla_service; SELECT orla.consult('keep_house', '{}');");
 	is(refused($ada, "SELECT orla_api.job('$text')"), 'PT404: no such job', 'a job is forgotten when orla.job_retention is over');
@@ -423,6 +423,7 @@ for my $end (@ends)
 	ok(job($ada, $research)->{result}{summary}, 'and so does a job that has its result in itself');
 	is(job($ada, $young)->{status} . ' ' . job($ada, $waiting)->{status}, 'succeeded queued', 'one that ended later, or has not ended, is kept');
 	is(as($ada, "SELECT orla_api.cancel_job('$waiting') ->> 'status'"), 'cancelled', 'until it ends');
+	is($c->sql("SELECT run_at <= finished_at FROM orla.jobs WHERE id = '$waiting'"), 't', 'and then its time comes, too');
 }
 
 # ---- a server of one's own network ------------------------------------------------------------------
