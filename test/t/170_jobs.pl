@@ -5,7 +5,7 @@
 # The model is test/models, which speaks both protocols.  A cluster of its own,
 # since the worker is a process and is restarted here.
 #
-# Ways 129, 130, 131, 132 and 136 of docs/security.md.
+# Ways 129, 130, 131, 132 and 143 of docs/security.md.
 use strict;
 use warnings;
 
