@@ -42,9 +42,10 @@ const PATIENCE = 20 * 60000;
 
 /**
  * { url, database, providers, browser, mailTo(), close() }; behind: the nginx of
- * docs/pages.md stands before the layer.
+ * docs/pages.md stands before the layer; remembers: the browser keeps pages for its
+ * back button, as it does outside of tests.
  */
-export async function startWorld({ settings = {}, headless = true, port: given, behind = false } = {}) {
+export async function startWorld({ settings = {}, headless = true, port: given, behind = false, remembers = false } = {}) {
   if (CHROMIUM === undefined) throw new Error('chromium is not installed; test/bootstrap test installs it, ORLA_CHROMIUM names another');
   const port = given ?? await freePort();
   const front = behind ? await freePort() : port;
@@ -82,7 +83,8 @@ export async function startWorld({ settings = {}, headless = true, port: given, 
     closing.push(() => layer.close());
     const proxy = behind ? await startProxy(front, port) : null;
     if (proxy) closing.push(() => proxy.close());
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, timeout: 180000,
+      ignoreDefaultArgs: remembers ? ['--disable-back-forward-cache'] : [], args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
     closing.push(() => browser.close());
     return {
       url, database, providers, browser, layer, proxy, close, eventually,
