@@ -58,6 +58,9 @@ async function refresh(more = false) {
 
 // ---- uploads -------------------------------------------------------------------
 
+/** As the setting has it: its MB are of 1024 kB. */
+const limit = () => `${(find('drop').dataset.max / 2 ** 20).toFixed(1).replace('.0', '')} MB`;
+
 const waitingLine = [];
 let working = false;
 
@@ -74,8 +77,7 @@ async function work() {
 async function send({ file, category, bar, word, line }) {
     try {
         // What the server would not keep is not sent to it first.
-        const most = Number(find('drop').dataset.max);
-        if (file.size > most) throw new Failure(413, { message: 'the file is too large', details: `It has ${size(file.size)}; the limit is ${size(most)}.` });
+        if (file.size > Number(find('drop').dataset.max)) throw new Failure(413, { message: 'the file is too large', details: `It has ${size(file.size)}; the limit is ${limit()}.` });
         if (file.size === 0) throw new Failure(400, { message: 'the file is empty', details: 'There is nothing in it that could be kept.' });
         word.textContent = '0 %';
         await upload(file, category, (part) => {
@@ -112,7 +114,7 @@ function take(files, category = document.querySelector('[name=category]:checked'
 
 start(async () => {
     const zone = find('drop');
-    find('drop-more').textContent += `, up to ${size(zone.dataset.max)}`;
+    find('drop-more').textContent += `, up to ${limit()}`;
     find('files').addEventListener('change', (event) => {
         take([...event.target.files]);
         event.target.value = '';

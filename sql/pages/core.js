@@ -133,7 +133,7 @@ export class Failure extends Error {
     }
 }
 
-const sentence = (text) => {
+export const sentence = (text) => {
     const trimmed = String(text).trim();
     if (trimmed === '') return '';
     const begun = trimmed[0].toUpperCase() + trimmed.slice(1);

@@ -1,6 +1,7 @@
 // The whole checklist, by two people in two browsers: register, verify, sign
 // in, bring in material, connect own drives, see own files only, write, have
-// written, plan, disconnect, delete the account.
+// written, plan, disconnect, delete the account. (An answer of a provider in another
+// browser, or twice: way 145 of docs/security.md.)
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -274,12 +275,12 @@ describe('brand material', () => {
     const listen = (request) => { if (request.url().includes('/upload_asset')) sent.push(decodeURIComponent(request.headers()['x-filename'])); };
     ben.page.on('request', listen);
     writeFileSync(join(folder, 'empty.txt'), '');
-    writeFileSync(join(folder, 'wrong.docx'), 'this is no document of Word');
+    writeFileSync(join(folder, 'wrong.docx'), 'PK\x03\x04 and nothing of a document of Word');
     writeFileSync(join(folder, 'program.exe'), Buffer.from('4d5a90000300000004000000ffff0000', 'hex'));
     mkdirSync(join(folder, 'a folder'));
     await drop(ben, ben.page.locator('#drop'), ['a gigabyte.pdf', 'empty.txt', 'a folder', 'wrong.docx', 'program.exe'].map((name) => join(folder, name)));
     const line = (name) => uploads(ben).getByRole('listitem').filter({ hasText: name });
-    await line('a gigabyte.pdf').getByRole('alert').getByText('The file is too large. It has 1.1 GB; the limit is 21 MB.').waitFor();
+    await line('a gigabyte.pdf').getByRole('alert').getByText('The file is too large. It has 1.1 GB; the limit is 20 MB.').waitFor();
     await line('empty.txt').getByRole('alert').getByText('The file is empty.').waitFor();
     await line('a folder').getByRole('alert').waitFor();
     await ben.page.getByRole('button', { name: 'wrong.docx', exact: true }).click();
