@@ -37,8 +37,23 @@ async function eventually(what, check) {
 }
 
 // What takes longer than all of a file's tests has hung: the file ends then, and
-// with it what it started.
+// with it what it started. So it does when it is told to, and when whoever started
+// it is gone.
 const PATIENCE = 20 * 60000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Calls end(why) where one of these comes first; the answer takes it back. */
+function unlessAbandoned(end) {
+  const parent = process.ppid;
+  const late = setTimeout(() => end(`not over after ${PATIENCE / 60000} minutes`), PATIENCE);
+  const alone = setInterval(() => { if (process.ppid !== parent) end('whoever started this is gone'); }, 1000);
+  for (const signal of SIGNALS) process.on(signal, end);
+  return () => {
+    clearTimeout(late);
+    clearInterval(alone);
+    for (const signal of SIGNALS) process.off(signal, end);
+  };
+}
 
 /**
  * { url, database, providers, browser, mailTo(), close() }; behind: the nginx of
@@ -55,14 +70,14 @@ export async function startWorld({ settings = {}, headless = true, port: given, 
   const close = async () => {
     const problems = [];
     for (const end of closing.splice(0).reverse()) await end().catch((error) => problems.push(error));
-    clearTimeout(hung);
+    takeBack();
     if (problems.length > 0) throw problems[0];
   };
-  const hung = setTimeout(() => {
-    console.error(`not over after ${PATIENCE / 60000} minutes`);
-    close().finally(() => process.exit(1));
+  const takeBack = unlessAbandoned((why) => {
+    console.error(why);
     setTimeout(() => process.exit(1), 30000).unref();
-  }, PATIENCE);
+    close().finally(() => process.exit(1));
+  });
   try {
     const database = await startDatabase({
       worker: true,
@@ -83,7 +98,7 @@ export async function startWorld({ settings = {}, headless = true, port: given, 
     closing.push(() => layer.close());
     const proxy = behind ? await startProxy(front, port) : null;
     if (proxy) closing.push(() => proxy.close());
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, timeout: 180000,
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, timeout: 180000, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
       ignoreDefaultArgs: remembers ? ['--disable-back-forward-cache'] : [], args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
     closing.push(() => browser.close());
     return {
