@@ -1,7 +1,7 @@
 // The whole checklist, by two people in two browsers: register, verify, sign
 // in, bring in material, connect own drives, see own files only, write, have
 // written, plan, disconnect, delete the account. (An answer of a provider in another
-// browser, or twice: way 145 of docs/security.md.)
+// browser, or twice: way 152 of docs/security.md.)
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 // What the page of cloud storage says when something is in the way: of a
 // connection that has come to an end, of a provider that does not answer or
 // refuses the installation, of an answer that is not good; and that from each of
-// them there is a way on (way 145 of docs/security.md).
+// them there is a way on (way 152 of docs/security.md).
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Person } from './lib/person.mjs';

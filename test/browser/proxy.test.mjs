@@ -1,6 +1,6 @@
 // The pages behind the nginx of docs/pages.md, by https: short addresses, the
 // API at /api, cookies that no plain connection carries, providers' answers at
-// their default paths, and no token in nginx's log (ways 143 and 144 of
+// their default paths, and no token in nginx's log (ways 150 and 151 of
 // docs/security.md).
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';

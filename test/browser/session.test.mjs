@@ -1,6 +1,6 @@
 // The session of a browser: cookies that no script can read, renewed when they
 // must be, of no use to other sites; and pages that show hostile text as text (ways
-// 62, 136, 137, 138, 139, 140, 141 and 142 of docs/security.md).
+// 62, 143, 144, 145, 146, 147, 148 and 149 of docs/security.md).
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';

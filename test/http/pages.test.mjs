@@ -1,5 +1,5 @@
 // Pages, and the session that a browser holds in cookies, as PostgREST carries
-// them (ways 136, 137, 138, 142 and 143 of docs/security.md). What a browser makes
+// them (ways 143, 144, 145, 149 and 150 of docs/security.md). What a browser makes
 // of them is in test/browser.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
