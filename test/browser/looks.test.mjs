@@ -3,7 +3,7 @@
 // the keyboard gets everywhere.
 //
 // With ORLA_SCREENSHOTS=FOLDER pictures are put there: docs/screenshots has
-// those of the last release.
+// some of those of the last release.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
