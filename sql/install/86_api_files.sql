@@ -6,21 +6,6 @@
 -- STABLE is what reads: HTTP layers then offer it as a GET or a query, in a READ
 -- ONLY transaction.  A refresh that it may need is the worker's business.
 
-CREATE TYPE orla_api.file AS (
-    provider        text,
-    id              text,
-    name            text,
-    mime_type       text,
-    is_folder       boolean,
-    size            bigint,
-    modified_at     timestamptz,
-    parent_id       text,
-    web_url         text,
-    hash            text,
-    next_page_token text
-);
-COMMENT ON TYPE orla_api.file IS 'A file or folder at a provider; next_page_token is the same in each row of a page, and null in the last page.';
-
 -- PostgREST: bytes whose type a header tells.
 CREATE DOMAIN orla_api."*/*" AS bytea;
 COMMENT ON DOMAIN orla_api."*/*" IS 'Bytes; Content-Type tells of what.';
@@ -34,9 +19,7 @@ CREATE FUNCTION orla_api.files(provider text, folder_id text DEFAULT NULL, page_
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
-           (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size) AS l;
+    SELECT * FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size);
 END
 $$;
 ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
@@ -56,9 +39,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has 1 to 500 characters.';
     END IF;
     RETURN QUERY
-    SELECT search_files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
-           (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(search_files.provider, NULL, query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100) AS l;
+    SELECT * FROM orla.list_files(search_files.provider, NULL, query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100);
 END
 $$;
 ALTER FUNCTION orla_api.search_files(text, text, text, text) OWNER TO orla_service;
