@@ -144,7 +144,7 @@ publish_status(void)
 /* ---- calls -------------------------------------------------------------- */
 
 static bool
-next_call(dsm_handle *handle)
+next_call(dsm_handle *handle, OrlaQueuedCall **place)
 {
 	bool		there;
 
@@ -154,7 +154,10 @@ next_call(dsm_handle *handle)
 	slot->look = false;
 	there = slot->queue_head != slot->queue_tail;
 	if (there)
-		*handle = slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN].segment;
+	{
+		*place = &slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN];
+		*handle = (*place)->segment;
+	}
 	LWLockRelease(orla_shared->lock);
 	return there;
 }
@@ -165,16 +168,60 @@ look_soon(void)
 	look_at = Min(look_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_SOON_MS));
 }
 
+/*
+ * Who called cannot be answered, for want of the segment, but is told by way of
+ * the queue, unless its place is another's by now; else it would wait for as
+ * long as we live.  Nothing was done.
+ */
+static void
+refuse_call(dsm_handle handle, OrlaQueuedCall *place)
+{
+	dsm_segment *segment = dsm_find_mapping(handle);
+
+	if (segment != NULL)		/* half attached */
+		dsm_detach(segment);
+	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
+	if (place->segment == handle)
+	{
+		place->refused = true;
+		SetLatch(&place->caller->procLatch);
+	}
+	LWLockRelease(orla_shared->lock);
+}
+
+/* NULL when the caller has left, or there is no memory or no descriptor for it. */
+static dsm_segment *
+attach_to_call(dsm_handle handle, OrlaQueuedCall *place)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	dsm_segment *volatile segment = NULL;
+
+	PG_TRY();
+	{
+		segment = dsm_attach(handle);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		EmitErrorReport();
+		FlushErrorState();
+		refuse_call(handle, place);
+	}
+	PG_END_TRY();
+	return segment;
+}
+
 static void
 take_calls(void)
 {
 	dsm_handle	handle;
+	OrlaQueuedCall *place;
 
-	while (next_call(&handle))
+	while (next_call(&handle, &place))
 	{
-		dsm_segment *segment = dsm_attach(handle);
+		dsm_segment *segment = attach_to_call(handle, place);
 
-		if (segment != NULL)	/* else the caller has left */
+		if (segment != NULL)
 			orla_task_start_call(segment);
 		look_soon();
 		CHECK_FOR_INTERRUPTS();
