@@ -41,7 +41,13 @@ $c->put($hang, "#!/bin/sh\nexec sleep 1000.$$\n", 0755);
 sub programs { return grep { (eval { Cluster::slurp("/proc/$_/cmdline") } // '') =~ /^sleep\x001000\.$$\x00/ } map { m{(\d+)} } glob('/proc/[0-9]*') }
 
 my $postmaster = (split /\n/, Cluster::slurp("$c->{data}/postmaster.pid"))[0];
-sub freeze { my ($pid) = @_; kill('STOP', $pid) == 1 or die "no process $pid\n"; return Cluster::waits_until(sub { Cluster::slurp("/proc/$pid/stat") =~ /\) T / }) }
+my %stopped;
+sub freeze { my ($pid) = @_; $stopped{$pid} = 1; kill('STOP', $pid) == 1 or die "no process $pid\n"; return Cluster::waits_until(sub { Cluster::slurp("/proc/$pid/stat") =~ /\) T / }) }
+
+sub thaw { my ($pid) = @_; delete $stopped{$pid}; return kill 'CONT', $pid }
+
+# What stands still does not end.
+END { kill 'CONT', keys %stopped }
 
 sub hold
 {
@@ -51,7 +57,7 @@ sub hold
 }
 
 my $worker = $c->worker;
-my %frozen_worker = (before => sub { freeze($worker) }, after => sub { kill 'CONT', $worker });
+my %frozen_worker = (before => sub { freeze($worker) }, after => sub { thaw($worker) });
 # The server stands still, so that no other comes.
 my %no_worker = (
 	before => sub {
@@ -59,8 +65,8 @@ my %no_worker = (
 		kill('TERM', $worker);
 		Cluster::waits_until(sub { Cluster::slurp("/proc/$worker/stat") =~ /\) Z / });
 	},
-	after => sub { kill 'CONT', $postmaster; $c->wait_for_worker; $worker = $c->worker });
-my %frozen_server = (before => sub { freeze($postmaster) }, after => sub { kill 'CONT', $postmaster });
+	after => sub { thaw($postmaster); delete $stopped{$worker}; $c->wait_for_worker; $worker = $c->worker });
+my %frozen_server = (before => sub { freeze($postmaster) }, after => sub { thaw($postmaster) });
 my %program       = (hangs => sub { Cluster::waits_until(sub { programs() == 1 }) }, after => sub { ok(Cluster::waits_until(sub { programs() == 0 }), 'nothing of the program is left') });
 my $slow_python   = "SET LOCAL orla.extract_python = '$hang'; SET LOCAL orla.extract_timeout = 300000";
 
