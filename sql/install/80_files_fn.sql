@@ -506,6 +506,17 @@ CREATE TYPE orla_api.file AS (
     next_page_token text
 );
 COMMENT ON TYPE orla_api.file IS 'A file or folder at a provider; next_page_token is the same in each row of a page, and null in the last page.';
+COMMENT ON COLUMN orla_api.file.provider IS 'With id, what the other functions take.';
+COMMENT ON COLUMN orla_api.file.id IS 'The provider''s own.';
+COMMENT ON COLUMN orla_api.file.name IS 'As it is there; the same name may come twice.';
+COMMENT ON COLUMN orla_api.file.mime_type IS 'Media type; Dropbox has none, there the name''s extension tells.';
+COMMENT ON COLUMN orla_api.file.is_folder IS 'A shortcut is what it leads to.';
+COMMENT ON COLUMN orla_api.file.size IS 'Bytes; null for folders and for the provider''s own documents.';
+COMMENT ON COLUMN orla_api.file.modified_at IS 'Null for folders of Dropbox.';
+COMMENT ON COLUMN orla_api.file.parent_id IS 'The folder, for files(); null for what others share.';
+COMMENT ON COLUMN orla_api.file.web_url IS 'The page that shows it.';
+COMMENT ON COLUMN orla_api.file.hash IS 'Google: MD5; OneDrive: quickXorHash; Dropbox: its content_hash.';
+COMMENT ON COLUMN orla_api.file.next_page_token IS 'The same in each row of a page; null in the last.';
 
 -- Pages without entries are passed over, since the token of the next page is
 -- told with the entries.  folder: NULL in a search.
@@ -602,7 +613,9 @@ COMMENT ON FUNCTION orla.fetch_file(text, text, boolean) IS
     'The work of orla_api.download_file() and import_file(): file and content of the answer.';
 
 -- With the headers that PostgREST takes from a setting.  A browser is to save
--- what it gets under its name, and never to show it as a page of ours.
+-- what it gets under its name, and never to show it as a page of ours.  A script
+-- or style sheet is of a type that no page can take it for one of ours: they come
+-- from our own address, too.
 CREATE FUNCTION orla.download_file(provider text, file_id text)
     RETURNS orla.file_answer
     LANGUAGE plpgsql VOLATILE
@@ -612,8 +625,12 @@ DECLARE
     a orla.file_answer := orla.fetch_file(provider, file_id, false);
 BEGIN
     PERFORM set_config('response.headers', jsonb_build_array(
-        jsonb_build_object('Content-Type', CASE WHEN (a.file).mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' THEN (a.file).mime_type ELSE 'application/octet-stream' END),
+        jsonb_build_object('Content-Type', CASE WHEN (a.file).mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' AND (a.file).mime_type !~* 'script|/css$'
+                                                THEN (a.file).mime_type ELSE 'application/octet-stream' END),
         jsonb_build_object('Content-Disposition', orla.content_disposition((a.file).name)),
+        jsonb_build_object('Content-Security-Policy', 'default-src ''none''; sandbox'),
+        jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
+        jsonb_build_object('Cache-Control', 'private, no-cache'),
         jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
     RETURN a;
 END
