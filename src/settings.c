@@ -100,6 +100,12 @@ char	   *orla_keyring_file = NULL;
 int			orla_lockout_duration = 1800;
 
 /*
+ * Programs that read files at the same time, over the whole cluster; bounds the
+ * memory that they can take (this × orla.extract_memory).
+ */
+int			orla_max_concurrent_extracts = 4;
+
+/*
  * Password hashes computed at the same time, over the whole cluster; bounds
  * the memory that a flood of sign-ins can take (this × orla.password_memory).
  */
@@ -352,6 +358,9 @@ define_extract_settings(void)
 	define_int("orla.extract_timeout",
 			   "Milliseconds that reading the text in a file may take.",
 			   &orla_extract_timeout, 20000, 100, 600000, GUC_UNIT_MS);
+	define_int("orla.max_concurrent_extracts",
+			   "Programs that read files at the same time in the cluster.",
+			   &orla_max_concurrent_extracts, 4, 1, 64, 0);
 }
 
 static void

@@ -32,6 +32,7 @@ extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
 extern char *orla_keyring_file;
 extern int	orla_lockout_duration;	/* seconds */
+extern int	orla_max_concurrent_extracts;
 extern int	orla_max_concurrent_hashes;
 extern int	orla_max_download;	/* kB */
 extern int	orla_max_failed_sign_ins;

@@ -69,10 +69,16 @@ typedef struct Task
 #define RECORD_MS			(10 * 60 * 1000)
 
 /*
- * Responses that are recorded in one transaction.  No more, so that the next
- * requests are on their way while others are recorded.
+ * Responses that are recorded in one transaction.  No more, so that requests
+ * that end meanwhile are not kept waiting.
  */
 #define TOGETHER_MAX		32
+
+/*
+ * Of those that wait to be recorded so many leave room for others, whose requests
+ * are then on their way while these are recorded.
+ */
+#define HEARD_MAX			128
 
 OrlaTaskCounters orla_task_counters;
 
@@ -720,7 +726,7 @@ orla_tasks_advance(void)
 ArrayType *
 orla_tasks_heard(void)
 {
-	Datum		keys[TOGETHER_MAX];
+	Datum		keys[HEARD_MAX];
 	int			n = 0;
 	dlist_iter	iter;
 
@@ -728,7 +734,7 @@ orla_tasks_heard(void)
 	{
 		Task	   *task = dlist_container(Task, node, iter.cur);
 
-		if (n < TOGETHER_MAX && task->responded && task->key != NULL)
+		if (n < HEARD_MAX && task->responded && task->key != NULL)
 			keys[n++] = CStringGetTextDatum(task->key);
 	}
 	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
