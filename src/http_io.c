@@ -17,8 +17,9 @@
 
 #include "http_transfer.h"
 
-/* All headers of an answer together. */
+/* All headers of an answer together, and how many: each is compared with all. */
 #define HEAD_MAX	(256 * 1024)
+#define FIELDS_MAX	1000
 
 /* ---- sockets ------------------------------------------------------------ */
 
@@ -264,10 +265,10 @@ orla_http_take_head(char *line, size_t size, size_t n, void *arg)
 	if (transfer->is_mail)
 		take_reply(transfer, line, len);
 	else if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
-		transfer->head.len = 0; /* the one before was an interim one */
+		transfer->head.len = transfer->fields = 0;	/* the one before was an interim one */
 	else if (transfer->answer.data != NULL)
 		return len;				/* trailers */
-	else if (transfer->head.len + len > HEAD_MAX)
+	else if (transfer->head.len + len > HEAD_MAX || ++transfer->fields > FIELDS_MAX)
 	{
 		transfer->too_large = true;
 		return 0;
