@@ -359,6 +359,7 @@ text_of_database(const OrlaExtract *extract)
 														 (unsigned char *) extract->text + at, n,
 														 (unsigned char *) piece, sizeof(piece), true);
 
+		CHECK_FOR_INTERRUPTS();
 		appendStringInfoString(&out, piece);
 		at += done;
 		if (done < n)

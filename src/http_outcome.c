@@ -166,7 +166,7 @@ list_headers(OrlaHttpTransfer *transfer)
 {
 	OrlaHttpHeader *headers;
 	const char *at = transfer->head.data;
-	const char *end = at + transfer->head.len;
+	const char *end = at == NULL ? NULL : at + transfer->head.len;
 	int			n = 0;
 	size_t		i;
 

@@ -55,6 +55,7 @@ struct OrlaHttpTransfer
 	size_t		body_sent;		/* mail: how much the library has taken */
 	size_t		max_bytes;
 	OrlaHttpBytes head;			/* of the response: name NUL value NUL … */
+	int			fields;			/* lines of it */
 	OrlaHttpBytes answer;		/* the bytea to be */
 	bool		body_read;		/* mail: all of it */
 	bool		starttls;		/* mail: to be asked for */
