@@ -355,7 +355,7 @@ failed(fetch('http/endless'), 'too_large', qr/too large/, 'likewise where the re
 failed(fetch('http/liar', max_bytes => 1_000_000), 'too_large', qr/too large/, 'a length that is too large is believed');
 failed(fetch('http/bomb', max_bytes => 1_000_000), 'too_large', qr/too large/, 'what was compressed counts at its full size');
 failed(fetch('http/heavy'), 'too_large', qr/too large/, 'too many headers');
-# Way 143.
+# Way 154.
 failed(fetch('badmany'), 'too_large', qr/too large/, 'nor ever so many short ones, which would take long to sort');
 is(fetch('http/latin1')->{body}, "M\xfcller", 'bytes that are not UTF-8 stay as they are');
 is(fetch('http/latin1')->{headers}{'x-name'}, 'M?ller', 'but not in a header');
