@@ -16,6 +16,14 @@ SELECT t.value, orla.to_bigint(t.value) FROM (VALUES ('0'), ('48213'), ('9999999
 SELECT t.value, orla.to_time(t.value) AT TIME ZONE 'UTC' AS moment
   FROM (VALUES ('2026-02-03T10:11:12.345Z'), ('2026-02-03T10:11:12Z'), ('2026-02-03T10:11:12+02:00'), ('2024-02-29T00:00:00Z'), ('2026-02-30T00:00:00Z'),
                ('2026-13-01T00:00:00Z'), ('2026-02-03'), ('now'), ('infinity'), (''), (NULL)) AS t (value);
+-- as PostgreSQL itself reads them
+SELECT t.value, orla.to_time(t.value) = t.value::timestamptz AS same
+  FROM (VALUES ('2026-02-03T10:11:12.1234564Z'), ('2026-02-03T10:11:12.1234567891Z'), ('2026-12-31T23:59:59.9999999Z'), ('2026-12-31T23:59:60Z'), ('2000-02-29T00:00:00-05:30'),
+               ('1969-12-31T23:59:59.5Z'), ('0001-01-01T00:00:00Z'), ('9999-12-31T23:59:59+15:59')) AS t (value);
+SELECT t.value, orla.to_time(t.value) AS none
+  FROM (VALUES ('1900-02-29T00:00:00Z'), ('0000-01-01T00:00:00Z'), ('2026-00-01T00:00:00Z'), ('2026-01-00T00:00:00Z'), ('2026-01-01T24:00:00Z'), ('2026-01-01T00:60:00Z'),
+               ('2026-01-01T00:00:61Z'), ('2026-01-01T00:00:00'), ('2026-01-01T00:00:00.Z'), ('2026-01-01T00:00:00+16:00'), ('2026-01-01T00:00:00+0200'), ('2026-01-01T00:00:00Zx'),
+               (' 2026-01-01T00:00:00Z'), ('2026-01-01 00:00:00Z'), ('-026-01-01T00:00:00Z'), ('２026-01-01T00:00:00Z')) AS t (value);
 SELECT t.value, orla.media_type_of(t.value)
   FROM (VALUES ('a.txt'), ('A.PDF'), ('x.tar.docx'), ('.md'), ('plain'), ('a.'), ('a.nothing'), ('a.txt/'), ('Voice.gdoc'), (''), (NULL)) AS t (value);
 SELECT t.value, orla.percent_encode(t.value)
@@ -176,4 +184,4 @@ $$;
 SELECT orla.file_family('{"files": "dropbox"}'), orla.file_family('{"files": "onedrive"}');
 SELECT orla.file_family('{"name": "plain"}');
 SELECT orla.file_family('{"name": "odd", "files": "pg_sleep"}');
-SELECT t.name, orla.content_disposition(t.name) FROM (VALUES ('notes.txt'), ('O''Brien "x".txt'), ('räksmörgås 🦊.md'), (E'a\r\nSet-Cookie: b'), ('../../etc/passwd'), ('a;b=c%41'), (''), (NULL)) AS t (name);
+SELECT t.name, orla.content_disposition(t.name) FROM (VALUES ('notes.txt'), ('O''Brien "x".txt'), ('räksmörgås 🦊.md'), (E'a\r\nSet-Cookie: b'), (E'invoice\u202Efdp.exe'), (E'👩\u200D🎨a\u200Bb\u2066c\u2069d\u061Ce\uFEFFf\u2028g'), ('../../etc/passwd'), ('a;b=c%41'), (''), (NULL)) AS t (name);

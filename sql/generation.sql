@@ -55,6 +55,16 @@ SELECT pg_temp.means('anthropic', '{"status": 400, "body": "{\"type\":\"error\",
        pg_temp.means('anthropic', '{"status": 200, "body": "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"No.\"}],\"stop_reason\":\"refusal\"}"}') AS refusal;
 SELECT pg_temp.means('openai', jsonb_build_object('failure', f, 'message', 'host x did not')) FROM unnest('{timeout,connect,protocol,refused,tls,too_large}'::text[]) AS f;
 
+-- What had been counted of an answer that broke off: whole events alone.
+SELECT orla.tokens_of_partial(protocol, partial) FROM (VALUES
+    ('anthropic', E'event: message_start\r\ndata: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}\r\n\r\n'),
+    ('anthropic', E'data: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}\n\ndata: {"type":"content_bl'),
+    ('anthropic', E'data: {"type":"message_start","message":{"usage":{"input_tok'), ('anthropic', ''), ('anthropic', NULL),
+    ('openai', E'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'),
+    ('openai', E'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n')) AS v (protocol, partial);
+SELECT orla.model_answer('anthropic', jsonb_build_object('failure', 'timeout', 'message', 'host x did not answer in time',
+                                                         'partial', E'data: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}\n\n'));
+
 -- Shapes.
 SELECT change, orla.shape_problem('{"title": "abc", "kind": "low", "n": 3, "list": ["a", "b"]}'::jsonb || change::jsonb,
                                   '{"title": "text 5", "kind": "low | high", "n": "integer", "list": ["text 3"], "deep?": {"x": "text 3"}}') AS problem
@@ -106,6 +116,21 @@ SELECT orla.configure_model(name, kind, url, 'm', 'k', options::jsonb)
 SELECT orla.configure_model('x', 'openai', 'https://a.example/?key=1', 'm', 'k');
 SELECT orla.configure_model('x', 'openai', 'http://a.example', 'm', 'k');
 SELECT orla.configure_model('x', 'openai', 'https://u:p@a.example', 'm', 'k');
+-- A server of one's own network is named with its port, by whoever runs the server.
+SET orla.private_hosts = 'models.internal:11434, [FD00::1]:8000';
+SELECT url, orla.is_private_server(url) FROM (VALUES ('http://models.internal:11434/v1'), ('https://Models.Internal:11434'), ('http://[fd00:0::1]:8000/v1'),
+    ('http://models.internal/v1'), ('http://models.internal:11435'), ('http://x.models.internal:11434'), ('http://models.internal:11434@evil.example/'), ('smtp://models.internal:11434'), (NULL)) AS v (url);
+BEGIN;
+SELECT orla.configure_model('local', 'openai', 'http://models.internal:11434/v1', 'llama3.2');
+SELECT orla.model_request(m, '{}', NULL) - 'body' - 'headers' AS asked FROM orla.models m WHERE name = 'local';
+ROLLBACK;
+SELECT orla.configure_model('x', 'openai', 'http://models.internal:11435/v1', 'm');
+SET orla.private_hosts = 'models.internal';
+SET orla.private_hosts = 'http://models.internal:80';
+SET orla.private_hosts = '*.internal:80';
+SET orla.private_hosts = '[fd00::1]';
+SET orla.private_hosts = 'a:80/v1';
+RESET orla.private_hosts;
 SELECT orla.configure_model('x', 'openai', 'https://a.example', 'm', 'k', '[]');
 SELECT event_type, metadata - 'by' AS facts FROM orla.audit_log WHERE event_type LIKE '%_model' ORDER BY created_at;
 
@@ -168,6 +193,29 @@ SELECT pg_temp.claimed();
 UPDATE orla.jobs SET claimed_at = now() - interval '1 day' WHERE payload ->> 'topic' = 'a3';
 SELECT pg_temp.claimed();
 SELECT payload ->> 'topic' AS topic, status, error FROM orla.jobs WHERE payload ->> 'topic' = 'a3';
+ROLLBACK;
+
+-- Waiting grows, and has an end.
+SELECT bool_and(orla.backoff(n) > orla.backoff(n - 2)) AS grows FROM generate_series(2, 6) AS n;
+
+-- A result is written under the tenant's fence: what writes it is no exception.
+SET ROLE orla_service;
+SELECT orla.store_content(jsonb_populate_record(NULL::orla.jobs, jsonb_build_object('user_id', :ada, 'kind', 'generate_content', 'payload', '{"content_type": "social"}'::jsonb)), '{}', '{"title": "x", "caption": "x"}');
+INSERT INTO orla.content_library (user_id, title) VALUES (:ada, 'x');
+SELECT count(*) FROM orla.brand_strategy;
+RESET ROLE;
+
+-- What has ended is forgotten in time, unless it is the only place of its result.
+BEGIN;
+INSERT INTO orla.jobs (user_id, kind, status, run_at, finished_at, result)
+SELECT :ada, v.kind, v.status, now() - interval '60 days', now() - v.ago, v.result
+  FROM (VALUES ('old', 'succeeded', interval '31 days', NULL::jsonb), ('failed', 'failed', '31 days', NULL), ('young', 'succeeded', '29 days', NULL), ('waiting', 'queued', NULL, NULL),
+               ('result', 'succeeded', '31 days', '{"keyword": "tea"}')) AS v (kind, status, ago, result);
+SELECT * FROM orla.purge_expired() WHERE what = 'jobs';
+SELECT kind FROM orla.jobs ORDER BY kind COLLATE "C";
+SET LOCAL orla.job_retention = '1d';
+SELECT * FROM orla.purge_expired() WHERE what = 'jobs';
+SET orla.job_retention = '1min';
 ROLLBACK;
 
 -- No session works as a tenant, not even one that could call it.

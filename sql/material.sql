@@ -20,7 +20,7 @@ SELECT orla.check_filename('a/b/');
 SELECT orla.check_filename(repeat('x', 300));
 SELECT header, orla.decode_filename(header) AS name
   FROM (VALUES ('plain.txt'), ('R%C3%A4ksm%c3%b6rg%C3%A5s%20%F0%9F%A6%8A.md'), ('UTF-8''''na%C3%AFve.pdf'), ('utf-8''en''na%C3%AFve%27s.pdf'),
-               ('ISO-8859-1''fr''na%EFve.pdf'), ('it''s.txt'), ('..%2F..%2Fetc%2Fpasswd'), (NULL)) AS v (header);
+               ('ISO-8859-1''fr''na%EFve.pdf'), ('it''s.txt'), ('naïve.pdf'), ('..%2F..%2Fetc%2Fpasswd'), (NULL)) AS v (header);
 SELECT orla.decode_filename('100%.txt');
 SELECT orla.decode_filename('%FF.txt');
 SELECT orla.decode_filename('a%00b.txt');
@@ -123,6 +123,18 @@ SELECT filename FROM orla_api.save_asset('a.txt', 'logos', encode(convert_to(rep
 SELECT filename FROM orla_api.save_asset('a.txt', 'logos', repeat('!', 5000));
 COMMIT;
 RESET SESSION AUTHORIZATION;
+-- By the length that a request says it has, before its bytes are handed over.
+CREATE FUNCTION pg_temp.begins(path text, length text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('request.path', path, true), set_config('request.headers', jsonb_build_object('content-length', length)::text, true), orla.pre_request();
+    RETURN 'goes on';
+EXCEPTION WHEN SQLSTATE 'PT413' THEN
+    RETURN SQLERRM;
+END
+$$;
+SELECT path, length, pg_temp.begins(path, length)
+  FROM (VALUES ('/rpc/upload_asset', '1024'), ('/rpc/upload_asset', '1025'), ('/rpc/upload_asset', '1073741824'), ('/rpc/upload_asset', repeat('9', 30)), ('/rpc/upload_asset', NULL),
+               ('/rpc/upload_asset', 'x'), ('/rpc/save_asset', '1536'), ('/rpc/save_asset', '1073741824'), ('/content_library', '1073741824')) AS v (path, length);
 SET orla.max_upload = '20kB';
 SET orla.max_material = '10kB';
 SET SESSION AUTHORIZATION regress_orla_door;
@@ -211,6 +223,24 @@ SELECT provider, selected_folders FROM orla_api.connections;
 COMMIT;
 SELECT orla_api.select_folders('dropbox', '[]');
 
+-- They are of an account at the provider: the same again keeps them, another has others.
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION pg_temp.connects(who uuid, account text) RETURNS text LANGUAGE sql AS $$
+    SELECT orla.do_store_connection(jsonb_build_object(
+               'state', jsonb_build_object('user_id', who, 'provider', 'dropbox', 'sent_at', now(), 'answer', '{"access_token": "a", "refresh_token": "r", "expires_in": 3600}'::jsonb),
+               'response', jsonb_build_object('status', 200, 'body', jsonb_build_object('account_id', account, 'email', account || '@example.org')::text))) #>> '{answer,provider_email}'
+$$;
+BEGIN;
+SELECT orla.configure_provider('dropbox', 'id', 'secret'), orla.create_tenant_key(:ada);
+UPDATE orla.user_cloud_storage_tokens SET provider_user_id = 'one', selected_folders = '[{"id": "a"}]' WHERE provider = 'dropbox';
+SELECT pg_temp.connects(:ada, 'one');
+SELECT user_id = :ada AS own, provider_user_id, selected_folders FROM orla.user_cloud_storage_tokens WHERE provider = 'dropbox' ORDER BY own DESC;
+SELECT pg_temp.connects(:ada, 'two');
+SELECT user_id = :ada AS own, provider_user_id, selected_folders FROM orla.user_cloud_storage_tokens WHERE provider = 'dropbox' ORDER BY own DESC;
+ROLLBACK;
+SET SESSION AUTHORIZATION regress_orla_door;
+SET ROLE orla_user;
+
 -- ---------------------------------------------------------------------------
 -- What is computed
 -- ---------------------------------------------------------------------------
@@ -227,9 +257,29 @@ INSERT INTO orla_api.content_library (id, title, content_type, status, media_url
 VALUES (:ada, 'Spring', 'blog', 'draft', 'http://x.example/1', now() - interval '8 days'), (:ben, 'Summer', 'video', 'published', NULL, now());
 SELECT total, drafts, scheduled, published, archived, blogs, carousels, social, videos, created_this_week FROM orla_api.content_statistics;
 INSERT INTO orla_api.content_calendar (content_id, title, scheduled_date, status)
-VALUES (:ada, NULL, now() + interval '1 day', 'scheduled'), (:ben, 'Own title', now() + interval '2 days', 'scheduled'), (NULL, 'Far', '20000-01-01', 'scheduled'),
+VALUES (:ada, NULL, now() + interval '1 day', 'scheduled'), (:ben, 'Own title', now() + interval '2 days', 'scheduled'), (NULL, 'Far', now() + interval '99 years', 'scheduled'),
        (NULL, 'Over', now() - interval '2 hours', 'scheduled'), (NULL, 'Cancelled', now() + interval '1 day', 'cancelled');
 SELECT title, content_type, media_url FROM orla_api.upcoming_calendar ORDER BY scheduled_date;
+-- What is planned is to come, and near enough for somebody to see it.
+INSERT INTO orla_api.content_calendar (title, scheduled_date) VALUES ('x', now() - interval '25 hours');
+INSERT INTO orla_api.content_calendar (title, scheduled_date) VALUES ('x', '20000-01-01');
+INSERT INTO orla_api.content_calendar (title, scheduled_date) VALUES ('x', 'infinity');
+INSERT INTO orla_api.content_calendar (title, scheduled_date) VALUES ('x', '-infinity');
+INSERT INTO orla_api.content_calendar (title, scheduled_date) VALUES ('x', 'nonsense');
+INSERT INTO orla_api.content_calendar (title, scheduled_date, status) VALUES ('Was', '2020-01-01', 'published');
+UPDATE orla_api.content_calendar SET status = 'scheduled' WHERE title = 'Was';
+UPDATE orla_api.content_calendar SET scheduled_date = now() - interval '2 years' WHERE title = 'Far';
+SELECT title, status FROM orla_api.content_calendar WHERE title IN ('x', 'Was', 'Far') AND (status = 'published' OR scheduled_date > now()) ORDER BY title;
+-- What is over may be changed, and stays when it is brought from elsewhere.
+COMMIT;
+RESET SESSION AUTHORIZATION;
+INSERT INTO orla.content_calendar (user_id, title, scheduled_date) VALUES (:ada, 'Long ago', '2020-01-01 10:00:30+00');
+SET SESSION AUTHORIZATION regress_orla_door;
+SET ROLE orla_user;
+BEGIN;
+SELECT set_config('orla.tenant', :ada, true) IS NULL AS ignored \gset
+UPDATE orla_api.content_calendar SET notes = 'n', status = 'scheduled', scheduled_date = '2020-01-01 10:00+00' WHERE title = 'Long ago' RETURNING notes;
+UPDATE orla_api.content_calendar SET status = 'published' WHERE title = 'Long ago' RETURNING status;
 UPDATE orla_api.competitors_with_analysis SET name = 'x';
 DELETE FROM orla_api.content_statistics;
 INSERT INTO orla_api.upcoming_calendar (title) VALUES ('x');

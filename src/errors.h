@@ -20,6 +20,9 @@
 /* 403: proven, but this is not theirs to do. */
 #define ERRCODE_ORLA_FORBIDDEN		MAKE_SQLSTATE('P', 'T', '4', '0', '3')
 
+/* 413: more bytes than are taken. */
+#define ERRCODE_ORLA_TOO_LARGE		MAKE_SQLSTATE('P', 'T', '4', '1', '3')
+
 /* 429: too many attempts from one origin. */
 #define ERRCODE_ORLA_TOO_MANY		MAKE_SQLSTATE('P', 'T', '4', '2', '9')
 

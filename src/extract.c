@@ -7,7 +7,8 @@
  * guard (confine.c): pdftotext, and Python with share/orla_extract.py.
  *
  * Whatever the file is, the call ends with an outcome and not with an error: a
- * file that cannot be read is kept all the same.
+ * file that cannot be read is kept all the same.  Where too many are read at
+ * once it does end with an error, since the file would have a text later.
  */
 #include "postgres.h"
 
@@ -23,8 +24,10 @@
 
 #include "charset.h"
 #include "command.h"
+#include "errors.h"
 #include "extract.h"
 #include "file_kind.h"
+#include "place.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_extract_text_sql);
@@ -99,6 +102,17 @@ tell_of_gap(void)
 				 errdetail_internal("%s", gap)));
 }
 
+/* As long as a program may take: then one of those that run has ended. */
+static void
+take_place(LOCKTAG *place)
+{
+	if (!orla_place_take(ORLA_PLACE_EXTRACT, orla_max_concurrent_extracts, orla_extract_timeout, place))
+		ereport(ERROR,
+				(errcode(ERRCODE_ORLA_UNAVAILABLE),
+				 errmsg("too many files are read at once"),
+				 errhint("Try again in a moment.  Operators may raise orla.max_concurrent_extracts.")));
+}
+
 static void
 run_program(const char *const *argv, const char *script, const uint8 *bytes, size_t len,
 			OrlaCommandResult *result)
@@ -112,9 +126,12 @@ run_program(const char *const *argv, const char *script, const uint8 *bytes, siz
 	};
 	OrlaCommand command = {argv, (size_t) orla_extract_size * 1024, orla_extract_timeout,
 		&confinement, (const char *) bytes, len};
+	LOCKTAG		place;
 
 	tell_of_gap();
+	take_place(&place);
 	orla_command_run(&command, result);
+	orla_place_give_back(&place);
 	if (result->end == ORLA_COMMAND_NOT_RUN)
 	{
 		errno = result->error;
@@ -342,6 +359,7 @@ text_of_database(const OrlaExtract *extract)
 														 (unsigned char *) extract->text + at, n,
 														 (unsigned char *) piece, sizeof(piece), true);
 
+		CHECK_FOR_INTERRUPTS();
 		appendStringInfoString(&out, piece);
 		at += done;
 		if (done < n)

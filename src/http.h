@@ -10,7 +10,8 @@
  * list, an address that is not public, anything but verified TLS; redirects
  * are never followed.  To this very machine plain text and any port are
  * allowed if orla.allow_loopback_http is on.  A mail server may have a private
- * address, since an operator names it.
+ * address, since an operator names it, and so may a model's server that is in
+ * orla.private_hosts.
  */
 #ifndef ORLA_HTTP_H
 #define ORLA_HTTP_H
@@ -21,6 +22,9 @@
 #define ORLA_HTTP_MAX_BYTES			(10 * 1024 * 1024)
 #define ORLA_HTTP_MAX_BYTES_MAX		(512 * 1024 * 1024)
 #define ORLA_HTTP_TIMEOUT_MAX		(60 * 60 * 1000)
+
+/* What is kept of an answer that breaks off. */
+#define ORLA_HTTP_PARTIAL_MAX		(16 * 1024)
 
 typedef struct OrlaHttpEngine OrlaHttpEngine;
 
@@ -49,6 +53,8 @@ typedef struct OrlaHttpRequest
 	int			timeout_ms;		/* for all; 0: orla.http_timeout */
 	int			connect_timeout_ms; /* 0: orla.http_connect_timeout */
 	size_t		max_bytes;		/* of the decoded body */
+	bool		own_network;	/* what is in orla.private_hosts is allowed */
+	bool		keeps_partial;	/* of an answer that breaks off, the beginning */
 
 	/* for smtp:// and smtps:// */
 	const char *mail_from;
@@ -67,7 +73,8 @@ typedef enum OrlaHttpFailure
 	ORLA_HTTP_TLS,				/* nothing was sent */
 	ORLA_HTTP_CONNECT,			/* nothing was sent */
 	ORLA_HTTP_TOO_LARGE,
-	ORLA_HTTP_PROTOCOL			/* the other side broke off, or made no sense */
+	ORLA_HTTP_PROTOCOL,			/* the other side broke off, or made no sense */
+	ORLA_HTTP_DROPPED			/* by whoever had asked for it */
 } OrlaHttpFailure;
 
 /* Lives in a context of its own, below the engine's until somebody moves it. */
@@ -83,6 +90,8 @@ typedef struct OrlaHttpResponse
 	const char *body;			/* never NULL; empty on failure */
 	size_t		body_len;
 	struct varlena *body_bytea; /* the same bytes as a bytea */
+	const char *partial;		/* the beginning of one that broke off, or NULL */
+	size_t		partial_len;
 } OrlaHttpResponse;
 
 typedef void (*OrlaHttpDone) (void *arg, OrlaHttpResponse *response);
@@ -108,6 +117,9 @@ extern OrlaHttpTransfer *orla_http_start(OrlaHttpEngine *engine,
 
 /* Bytes of the answer's body that have come. */
 extern size_t orla_http_received(const OrlaHttpTransfer *transfer);
+
+/* The beginning of the answer's body, as far as it has come. */
+extern const char *orla_http_begun(const OrlaHttpTransfer *transfer, size_t *len);
 
 /* Ends it at once: done() is not called. */
 extern void orla_http_give_up(OrlaHttpEngine *engine, OrlaHttpTransfer *transfer);

@@ -55,6 +55,8 @@ check_url(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 		(url->scheme == ORLA_SMTP && request->plain);
 	transfer->starttls = url->scheme == ORLA_SMTP && !request->plain;
 	transfer->signed_in = request->user == NULL;
+	transfer->own_network = request->own_network && !transfer->is_mail &&
+		orla_host_is_listed(url, orla_private_hosts);
 	for (i = 0; i < request->n_hosts; i++)
 	{
 		if (orla_host_matches(url, request->hosts[i]))
@@ -63,7 +65,7 @@ check_url(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request)
 	if (i == request->n_hosts)
 		refuse(transfer, MemoryContextStrdup(transfer->context,
 											 psprintf("host %s is not on the list", url->host)));
-	else if (transfer->loopback_only && !transfer->allow_loopback)
+	else if (transfer->loopback_only && !transfer->allow_loopback && !transfer->own_network)
 		refuse(transfer, url->scheme == ORLA_HTTP ? "url is not https" :
 			   url->scheme == ORLA_SMTP && request->plain ? "mail without TLS" :
 			   "url has a port that is not allowed");
@@ -143,7 +145,7 @@ orla_http_check(OrlaHttpTransfer *transfer, const OrlaHttpRequest *request, cons
 {
 	check_url(transfer, request);
 	transfer->via_proxy = orla_http_proxy[0] != '\0' && !transfer->loopback_only &&
-		!transfer->is_mail;
+		!transfer->own_network && !transfer->is_mail;
 	check_address(transfer);
 	if (transfer->is_mail)
 		check_mail(transfer, request);

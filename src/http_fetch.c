@@ -17,9 +17,12 @@
 
 #include "http.h"
 #include "http_json.h"
+#include "http_policy.h"
 #include "seal.h"
+#include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_http_fetch_sql);
+PG_FUNCTION_INFO_V1(orla_is_private_server);
 
 /* The token opened, or NULL; to be wiped. */
 static char *
@@ -100,4 +103,15 @@ orla_http_fetch_sql(PG_FUNCTION_ARGS)
 	row = response_row(fcinfo, response);
 	orla_http_response_free(response);
 	return row;
+}
+
+/* orla.is_private_server(url text) → boolean */
+Datum
+orla_is_private_server(PG_FUNCTION_ARGS)
+{
+	OrlaUrl		url;
+	const char *problem = orla_url_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &url);
+
+	PG_RETURN_BOOL(problem == NULL && (url.scheme == ORLA_HTTP || url.scheme == ORLA_HTTPS) &&
+				   orla_host_is_listed(&url, orla_private_hosts));
 }

@@ -17,8 +17,9 @@
 
 #include "http_transfer.h"
 
-/* All headers of an answer together. */
+/* All headers of an answer together, and how many: each is compared with all. */
 #define HEAD_MAX	(256 * 1024)
+#define FIELDS_MAX	1000
 
 /* ---- sockets ------------------------------------------------------------ */
 
@@ -31,9 +32,9 @@ may_connect(const OrlaHttpTransfer *transfer, OrlaAddressClass class)
 		case ORLA_ADDRESS_PUBLIC:
 			return !transfer->loopback_only;
 		case ORLA_ADDRESS_LOOPBACK:
-			return transfer->allow_loopback;
+			return transfer->allow_loopback || transfer->own_network;
 		case ORLA_ADDRESS_PRIVATE:
-			return transfer->is_mail && !transfer->loopback_only;
+			return transfer->own_network || (transfer->is_mail && !transfer->loopback_only);
 		case ORLA_ADDRESS_SPECIAL:
 			break;
 	}
@@ -181,7 +182,8 @@ is_decisive(const OrlaHttpTransfer *transfer, int code)
 }
 
 /*
- * A line of a mail server's reply.  Only its codes are kept, such as "550
+ * A line of a mail server's reply.  What the library takes for its end counts:
+ * a code and a space, or nothing more.  Only the codes are kept, such as "550
  * 5.1.1": a server may repeat what it was sent.  After the reply that decides,
  * nothing more is to be read: the library says QUIT and would wait for an
  * answer, and everybody with it.  Where that answer comes all the same, it does
@@ -193,7 +195,7 @@ take_reply(OrlaHttpTransfer *transfer, const char *line, size_t len)
 	size_t		i;
 
 	if (transfer->decided || len < 4 || line[0] < '2' || line[0] > '5' || !isdigit((unsigned char) line[1]) ||
-		!isdigit((unsigned char) line[2]) || line[3] == '-')
+		!isdigit((unsigned char) line[2]) || (line[3] != ' ' && len != 5))
 		return;
 	for (i = 0; i < len && i < sizeof(transfer->reply) - 1; i++)
 	{
@@ -264,10 +266,10 @@ orla_http_take_head(char *line, size_t size, size_t n, void *arg)
 	if (transfer->is_mail)
 		take_reply(transfer, line, len);
 	else if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
-		transfer->head.len = 0; /* the one before was an interim one */
+		transfer->head.len = transfer->fields = 0;	/* the one before was an interim one */
 	else if (transfer->answer.data != NULL)
 		return len;				/* trailers */
-	else if (transfer->head.len + len > HEAD_MAX)
+	else if (transfer->head.len + len > HEAD_MAX || ++transfer->fields > FIELDS_MAX)
 	{
 		transfer->too_large = true;
 		return 0;

@@ -18,7 +18,8 @@ static const char *const plain_members[] = {
 };
 
 static const char *const worker_members[] = {
-	"bearer", "mail", "password", "starttls", "username", NULL
+	"bearer", "keeps_partial", "mail", "own_network", "password", "starttls",
+	"username", NULL
 };
 
 static void
@@ -314,6 +315,8 @@ orla_http_request_from_jsonb(Jsonb *json, bool for_worker)
 	request->bearer = text_member(object, "bearer", &request->bearer_len);
 	request->user = text_member(object, "username", NULL);
 	request->password = text_member(object, "password", NULL);
+	request->own_network = boolean_member(object, "own_network", false);
+	request->keeps_partial = boolean_member(object, "keeps_partial", false);
 	request->plain = !boolean_member(object, "starttls", true);
 	mail = container_member(object, "mail", true);
 	if (mail != NULL)

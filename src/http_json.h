@@ -10,12 +10,14 @@
  *		timeout_ms, max_bytes
  *
  * and, for the worker alone, of bearer, mail {from, to, text} with username,
- * password and starttls (true unless said).  to is a text or an array.  A
+ * password and starttls (true unless said), and for models of own_network and
+ * keeps_partial (false unless said).  to is a text or an array.  A
  * member that is null is as if it was not there; others than these are refused.
  *
  * A response is an object of status, headers (names in lower case; values of
  * one name are joined with commas), body or body_base64 (where it is not text
- * in the database's encoding), failure, message, sent.
+ * in the database's encoding), failure, message, sent; partial, where that was
+ * asked for and the answer broke off: its beginning, as far as it is text.
  */
 #ifndef ORLA_HTTP_JSON_H
 #define ORLA_HTTP_JSON_H

@@ -152,6 +152,25 @@ push_body(JsonbParseState **state, const OrlaHttpResponse *response)
 	(void) pushJsonbValue(state, WJB_VALUE, &value);
 }
 
+/* Up to the first byte that is no text here. */
+static void
+push_partial(JsonbParseState **state, const OrlaHttpResponse *response)
+{
+	JsonbValue	value;
+	size_t		len = 0;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		len = pg_encoding_verifymbstr(PG_UTF8, response->partial, response->partial_len);
+	else
+	{
+		while (len < response->partial_len && is_text(response->partial + len, 1))
+			len++;
+	}
+	push_key(state, "partial");
+	value = text_value(response->partial, len);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
 Jsonb *
 orla_http_response_to_jsonb(const OrlaHttpResponse *response)
 {
@@ -172,6 +191,8 @@ orla_http_response_to_jsonb(const OrlaHttpResponse *response)
 	(void) push_headers(&state, response);
 	if (fits)
 		push_body(&state, response);
+	if (response->partial != NULL)
+		push_partial(&state, response);
 	push_text(&state, "failure", orla_http_failure_name(fits ? response->failure : ORLA_HTTP_TOO_LARGE));
 	push_text(&state, "message", fits ? response->message : "answer is too large for the queue");
 	push_key(&state, "sent");

@@ -166,7 +166,7 @@ list_headers(OrlaHttpTransfer *transfer)
 {
 	OrlaHttpHeader *headers;
 	const char *at = transfer->head.data;
-	const char *end = at + transfer->head.len;
+	const char *end = at == NULL ? NULL : at + transfer->head.len;
 	int			n = 0;
 	size_t		i;
 
@@ -183,6 +183,23 @@ list_headers(OrlaHttpTransfer *transfer)
 	transfer->response.n_headers = n;
 }
 
+/* A copy, since the answer itself is wiped. */
+static void
+keep_partial(OrlaHttpTransfer *transfer)
+{
+	OrlaHttpResponse *response = &transfer->response;
+	size_t		len;
+	const char *begun = orla_http_begun(transfer, &len);
+	char	   *copy;
+
+	if (!transfer->keeps_partial || len == 0)
+		return;
+	copy = MemoryContextAlloc(transfer->context, len);
+	memcpy(copy, begun, len);
+	response->partial = copy;
+	response->partial_len = len;
+}
+
 static void
 settle_body(OrlaHttpTransfer *transfer)
 {
@@ -196,6 +213,7 @@ settle_body(OrlaHttpTransfer *transfer)
 	}
 	else if (response->failure != ORLA_HTTP_NONE)
 	{
+		keep_partial(transfer);
 		explicit_bzero(answer->data, answer->len);
 		answer->len = VARHDRSZ;
 	}
@@ -267,7 +285,8 @@ orla_http_failure_name(OrlaHttpFailure failure)
 		[ORLA_HTTP_TLS] = "tls",
 		[ORLA_HTTP_CONNECT] = "connect",
 		[ORLA_HTTP_TOO_LARGE] = "too_large",
-		[ORLA_HTTP_PROTOCOL] = "protocol"
+		[ORLA_HTTP_PROTOCOL] = "protocol",
+		[ORLA_HTTP_DROPPED] = "dropped"
 	};
 
 	return names[failure];

@@ -413,3 +413,54 @@ orla_http_proxy_problem(const char *proxy)
 		return "The value must end with a host and a port, without a path.";
 	return NULL;
 }
+
+/* ---- hosts of the own network ------------------------------------------- */
+
+/*
+ * The next host with its port of a list, where commas and spaces divide; what
+ * follows it, or NULL at the end.  One that is none is an url without a host.
+ */
+static const char *
+next_place(const char *list, OrlaUrl *place)
+{
+	char		text[sizeof("https://") + ORLA_HOST_MAX + sizeof("[]:65535")];
+	const char *start = list + strspn(list, ", ");
+	size_t		len = strcspn(start, ", ");
+	const char *host_end = memchr(start, ']', len) != NULL ? memchr(start, ']', len) : start;
+
+	if (len == 0)
+		return NULL;
+	snprintf(text, sizeof(text), "https://%.*s", (int) len, start);
+	if (strlen(text) != strlen("https://") + len || orla_url_parse(text, place) != NULL ||
+		place->rest[0] != '\0' || memchr(host_end, ':', start + len - host_end) == NULL)
+		memset(place, 0, sizeof(*place));
+	place->rest = NULL;
+	return start + len;
+}
+
+const char *
+orla_private_hosts_problem(const char *list)
+{
+	OrlaUrl		place;
+
+	while ((list = next_place(list, &place)) != NULL)
+	{
+		if (place.host[0] == '\0')
+			return "The value must be a list of hosts with their ports, such as models.internal:11434.";
+	}
+	return NULL;
+}
+
+bool
+orla_host_is_listed(const OrlaUrl *url, const char *list)
+{
+	OrlaUrl		place;
+
+	while ((list = next_place(list, &place)) != NULL)
+	{
+		if (place.host[0] != '\0' && place.port == url->port &&
+			place.is_ipv6 == url->is_ipv6 && strcmp(place.host, url->host) == 0)
+			return true;
+	}
+	return false;
+}

@@ -79,6 +79,12 @@ extern bool orla_http_bearer_is_good(const char *bearer, size_t len);
 /* In an envelope, and nothing that would end it. */
 extern bool orla_mail_address_is_good(const char *address);
 
+/* orla.private_hosts: NULL for a good value, else a sentence. */
+extern const char *orla_private_hosts_problem(const char *list);
+
+/* Is the url's host on such a list, with its port? */
+extern bool orla_host_is_listed(const OrlaUrl *url, const char *list);
+
 /* orla.http_proxy: NULL for a good value, else a sentence. */
 extern const char *orla_http_proxy_problem(const char *proxy);
 

@@ -303,6 +303,7 @@ orla_http_transfer_create(MemoryContext parent, const OrlaHttpRequest *request)
 	int			n;
 
 	transfer->allow_loopback = orla_allow_loopback_http;
+	transfer->keeps_partial = request->keeps_partial;
 	transfer->max_bytes = request->max_bytes == 0 ? ORLA_HTTP_MAX_BYTES
 		: Min(request->max_bytes, ORLA_HTTP_MAX_BYTES_MAX);
 	transfer->body = MemoryContextAllocHuge(transfer->context, request->body_len + 1);

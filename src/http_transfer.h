@@ -47,12 +47,15 @@ struct OrlaHttpTransfer
 	bool		loopback_only;	/* plain text, or an odd port */
 	bool		via_proxy;
 	bool		allow_loopback;
+	bool		own_network;	/* the host is in orla.private_hosts, and may be */
+	bool		keeps_partial;
 
 	char	   *body;			/* of the request, a copy */
 	size_t		body_len;
 	size_t		body_sent;		/* mail: how much the library has taken */
 	size_t		max_bytes;
 	OrlaHttpBytes head;			/* of the response: name NUL value NUL … */
+	int			fields;			/* lines of it */
 	OrlaHttpBytes answer;		/* the bytea to be */
 	bool		body_read;		/* mail: all of it */
 	bool		starttls;		/* mail: to be asked for */

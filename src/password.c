@@ -2,30 +2,21 @@
  * password.c
  *		Hashes of passwords, and the bound on how many are computed at once.
  *
- * The bound needs no shared memory of orla's: the slots are locks of the
- * server's lock manager, with tags that no SQL function can name, of no
- * database in particular.  So they count over the whole cluster, an error or
- * the death of a process frees them, and pg_locks shows them.
- *
  * Computing a hash cannot be interrupted; it takes less than a second with
- * any sensible setting.  Waiting for a slot can be.
+ * any sensible setting.  Waiting for a place can be.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "parser/parse_func.h"
-#include "pgstat.h"
-#include "storage/latch.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "crypto.h"
 #include "crypto_password.h"
 #include "errors.h"
 #include "password.h"
+#include "place.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(orla_hash_password);
@@ -40,15 +31,8 @@ PG_FUNCTION_INFO_V1(orla_check_bcrypt);
  */
 #define LANES			1
 
-/* How long a sign-in waits for its turn, and how often it looks. */
-#define SLOT_WAIT_MS	3000
-#define SLOT_RETRY_MS	5
-
-/*
- * The last field of an advisory lock's tag tells its kind; the functions of
- * SQL use 1 and 2, and always a database.
- */
-#define SLOT_LOCK_KIND	0x6f72
+/* How long a sign-in waits for its turn. */
+#define PLACE_WAIT_MS	3000
 
 /* $2b$12$, 22 characters of salt, 31 of hash. */
 #define BCRYPT_LEN		60
@@ -90,53 +74,13 @@ configured_passes(void)
 /* ---- the bound ---------------------------------------------------------- */
 
 static void
-slot_tag(LOCKTAG *tag, int slot)
+take_place(LOCKTAG *place)
 {
-	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_KIND);
-}
-
-/* False when all slots are taken.  Starts at random, lest all try the first. */
-static bool
-try_slots(LOCKTAG *tag)
-{
-	int			slots = orla_max_concurrent_hashes;
-	int			first = MyProcPid % slots;
-	int			i;
-
-	for (i = 0; i < slots; i++)
-	{
-		slot_tag(tag, (first + i) % slots);
-		if (LockAcquire(tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
-			return true;
-	}
-	return false;
-}
-
-/* The lock is the transaction's, so that an error releases it. */
-static void
-take_slot(LOCKTAG *tag)
-{
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  SLOT_WAIT_MS);
-
-	while (!try_slots(tag))
-	{
-		if (GetCurrentTimestamp() >= give_up)
-			ereport(ERROR,
-					(errcode(ERRCODE_ORLA_UNAVAILABLE),
-					 errmsg("too many sign-ins at once"),
-					 errhint("Try again in a moment.  Operators may raise orla.max_concurrent_hashes.")));
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 SLOT_RETRY_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-static void
-release_slot(const LOCKTAG *tag)
-{
-	(void) LockRelease(tag, ExclusiveLock, false);
+	if (!orla_place_take(ORLA_PLACE_HASH, orla_max_concurrent_hashes, PLACE_WAIT_MS, place))
+		ereport(ERROR,
+				(errcode(ERRCODE_ORLA_UNAVAILABLE),
+				 errmsg("too many sign-ins at once"),
+				 errhint("Try again in a moment.  Operators may raise orla.max_concurrent_hashes.")));
 }
 
 /* ---- Argon2id ----------------------------------------------------------- */
@@ -174,15 +118,15 @@ orla_hash_password(PG_FUNCTION_ARGS)
 {
 	text	   *password = PG_GETARG_TEXT_PP(0);
 	char		phc[ORLA_PHC_MAX];
-	LOCKTAG		slot;
+	LOCKTAG		place;
 	int			result;
 
 	check_length(password);
-	take_slot(&slot);
+	take_place(&place);
 	result = orla_argon2id_hash(VARDATA_ANY(password), VARSIZE_ANY_EXHDR(password),
 								orla_password_memory, configured_passes(), LANES,
 								phc, sizeof(phc));
-	release_slot(&slot);
+	orla_place_give_back(&place);
 	wipe_copy(password, PG_GETARG_DATUM(0));
 	if (result != 0)
 		raise_no_memory();
@@ -199,16 +143,16 @@ orla_verify_password(PG_FUNCTION_ARGS)
 	text	   *password = PG_GETARG_TEXT_PP(0);
 	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	OrlaPhc		phc;
-	LOCKTAG		slot;
+	LOCKTAG		place;
 	int			result;
 
 	if (VARSIZE_ANY_EXHDR(password) > ORLA_PASSWORD_MAX ||
 		!orla_phc_parse(hash, strlen(hash), &phc))
 		PG_RETURN_BOOL(false);
-	take_slot(&slot);
+	take_place(&place);
 	result = orla_argon2id_verify(hash, VARDATA_ANY(password),
 								  VARSIZE_ANY_EXHDR(password));
-	release_slot(&slot);
+	orla_place_give_back(&place);
 	wipe_copy(password, PG_GETARG_DATUM(0));
 	if (result < 0)
 		raise_no_memory();
@@ -278,19 +222,19 @@ orla_check_bcrypt(PG_FUNCTION_ARGS)
 {
 	text	   *password = PG_GETARG_TEXT_PP(0);
 	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	LOCKTAG		slot;
+	LOCKTAG		place;
 	text	   *computed;
 	bool		equal;
 
 	if (VARSIZE_ANY_EXHDR(password) > ORLA_PASSWORD_MAX || !is_bcrypt(hash))
 		PG_RETURN_BOOL(false);
 	hash[2] = 'a';
-	take_slot(&slot);
+	take_place(&place);
 	computed = DatumGetTextPP(OidFunctionCall2Coll(bcrypt_function(),
 												   PG_GET_COLLATION(),
 												   PointerGetDatum(password),
 												   CStringGetTextDatum(hash)));
-	release_slot(&slot);
+	orla_place_give_back(&place);
 	equal = VARSIZE_ANY_EXHDR(computed) == BCRYPT_LEN &&
 		orla_equal(VARDATA_ANY(computed), hash, BCRYPT_LEN);
 	wipe_copy(password, PG_GETARG_DATUM(0));

@@ -106,6 +106,33 @@ check_own_page(Jsonb *headers, const char *detail, const char *hint)
 }
 
 /*
+ * A file that is too large is refused before the layer hands its bytes over: of
+ * a GB they would not even make a message to the server.  As JSON it is in
+ * base64, with white space and escapes, and has its names beside it.
+ */
+static void
+check_size(Jsonb *headers)
+{
+	const char *path = handed_over("request.path");
+	char	   *length = member(headers, "content-length");
+	int64		most = (int64) orla_max_upload * 1024;
+
+	if (path == NULL || length == NULL || strspn(length, "0123456789") != strlen(length))
+		return;
+	if (strcmp(path, "/rpc/save_asset") == 0)
+		most = most * 4 + 65536;
+	else if (strcmp(path, "/rpc/upload_asset") != 0)
+		return;
+	if (strlen(length) > 18 || strtoll(length, NULL, 10) > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_ORLA_TOO_LARGE),
+				 errmsg("file is too large"),
+				 errdetail("The limit is %s.",
+						   GetConfigOptionByName("orla.max_upload", NULL, false)),
+				 errhint("An operator can raise orla.max_upload.")));
+}
+
+/*
  * A layer that did not look at the token itself (or found it in a cookie) is
  * still the anonymous role: the proof makes it orla_user.  The server checks
  * that the login may.
@@ -120,7 +147,8 @@ take_role_of_user(void)
 
 /*
  * orla.pre_request() → void: the tenant of the request, nobody without a
- * token; PT401 for a bad token or two, PT403 for a forged form
+ * token; PT401 for a bad token or two, PT403 for a forged form, PT413 for an
+ * upload that is too large
  */
 Datum
 orla_pre_request(PG_FUNCTION_ARGS)
@@ -130,6 +158,7 @@ orla_pre_request(PG_FUNCTION_ARGS)
 	char	   *cookie = session_cookie(handed_over_object("request.cookies"));
 	char	   *token = bearer != NULL ? bearer : cookie;
 
+	check_size(headers);
 	if (token == NULL)
 		PG_RETURN_VOID();
 	if (bearer != NULL && cookie != NULL)

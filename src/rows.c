@@ -171,21 +171,28 @@ find_place(Place *place)
 	return true;
 }
 
-/* The table, open; NULL when it is not there. */
+/*
+ * The table, open; NULL when it is not there.  What is found under its lock
+ * stays as long as that is held, whatever we hear meanwhile: to look until we
+ * hear nothing might take for ever.
+ */
 static Relation
 open_place(Place *place)
 {
 	for (;;)
 	{
+		Oid			oid;
 		Relation	table;
 
 		if (!place->known && !find_place(place))
 			return NULL;
-		table = try_table_open(place->table_oid, AccessShareLock);
-		if (table != NULL && place->known)
+		oid = place->table_oid;
+		table = try_table_open(oid, AccessShareLock);
+		if (table != NULL &&
+			(place->known || (find_place(place) && place->table_oid == oid)))
 			return table;
 
-		/* It went, or changed, while we waited for the lock. */
+		/* It went, or another has its name, since we looked. */
 		if (table != NULL)
 			table_close(table, AccessShareLock);
 		place->known = false;
@@ -353,6 +360,7 @@ orla_rows_grants(const char *analyst, int *count)
 		return NULL;
 	while (HeapTupleIsValid(row = systable_getnext(ks.scan)))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (*count == room)
 		{
 			room = Max(16, room * 2);

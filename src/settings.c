@@ -75,6 +75,9 @@ int			orla_http_timeout = 15000;
 /* First part of `iss`; the database's instance id follows after a colon. */
 char	   *orla_issuer = NULL;
 
+/* Seconds that jobs stay known after their end, if their results are elsewhere. */
+int			orla_job_retention = 30 * 24 * 3600;
+
 /* Seconds that one request to a model may take. */
 int			orla_job_timeout = 300;
 
@@ -95,6 +98,12 @@ char	   *orla_keyring_file = NULL;
 
 /* Seconds that an address stays locked for an origin after too many failures. */
 int			orla_lockout_duration = 1800;
+
+/*
+ * Programs that read files at the same time, over the whole cluster; bounds the
+ * memory that they can take (this × orla.extract_memory).
+ */
+int			orla_max_concurrent_extracts = 4;
 
 /*
  * Password hashes computed at the same time, over the whole cluster; bounds
@@ -134,6 +143,12 @@ int			orla_password_memory = 47104;
 
 /* Argon2id time cost. */
 int			orla_password_passes = 1;
+
+/*
+ * Servers of the operator's own network that a model may have: hosts with their
+ * ports.  Requests of models alone go there, also in plain text.
+ */
+char	   *orla_private_hosts = NULL;
 
 /* Where people reach the application; links in mails begin with it. */
 char	   *orla_public_url = NULL;
@@ -218,6 +233,12 @@ check_program(char **newval, void **extra, GucSource source)
 }
 
 static bool
+check_private_hosts(char **newval, void **extra, GucSource source)
+{
+	return is_good(orla_private_hosts_problem(*newval));
+}
+
+static bool
 check_http_proxy(char **newval, void **extra, GucSource source)
 {
 	return is_good(orla_http_proxy_problem(*newval));
@@ -293,6 +314,9 @@ define_worker_settings(void)
 							   "Databases that have a worker.",
 							   NULL, &orla_databases, "", PGC_SIGHUP,
 							   GUC_LIST_INPUT, check_databases, NULL, NULL);
+	define_int("orla.job_retention",
+			   "Seconds that jobs stay known after their end.",
+			   &orla_job_retention, 30 * 24 * 3600, 3600, 3650 * 24 * 3600, GUC_UNIT_S);
 	define_int("orla.job_timeout",
 			   "Seconds that one request to a model may take.",
 			   &orla_job_timeout, 300, 1, 3600, GUC_UNIT_S);
@@ -334,6 +358,9 @@ define_extract_settings(void)
 	define_int("orla.extract_timeout",
 			   "Milliseconds that reading the text in a file may take.",
 			   &orla_extract_timeout, 20000, 100, 600000, GUC_UNIT_MS);
+	define_int("orla.max_concurrent_extracts",
+			   "Programs that read files at the same time in the cluster.",
+			   &orla_max_concurrent_extracts, 4, 1, 64, 0);
 }
 
 static void
@@ -396,6 +423,9 @@ define_network_settings(void)
 	define_int("orla.http_timeout",
 			   "Milliseconds that a request to another server may take.",
 			   &orla_http_timeout, 15000, 100, 600000, GUC_UNIT_MS);
+	define_string("orla.private_hosts",
+				  "Servers of the own network that a model may have, as host:port.",
+				  &orla_private_hosts, "", GUC_SUPERUSER_ONLY, check_private_hosts);
 }
 
 void

@@ -26,11 +26,13 @@ extern int	orla_http_connect_timeout;	/* milliseconds */
 extern char *orla_http_proxy;
 extern int	orla_http_timeout;	/* milliseconds */
 extern char *orla_issuer;
+extern int	orla_job_retention; /* seconds */
 extern int	orla_job_timeout;	/* seconds */
 extern int	orla_key_activation_delay;	/* seconds */
 extern char *orla_keyring_command;
 extern char *orla_keyring_file;
 extern int	orla_lockout_duration;	/* seconds */
+extern int	orla_max_concurrent_extracts;
 extern int	orla_max_concurrent_hashes;
 extern int	orla_max_download;	/* kB */
 extern int	orla_max_failed_sign_ins;
@@ -42,6 +44,7 @@ extern int	orla_max_requests_in_flight;
 extern int	orla_max_upload;	/* kB */
 extern int	orla_password_memory;	/* kB */
 extern int	orla_password_passes;
+extern char *orla_private_hosts;	/* host:port, … */
 extern char *orla_public_url;
 extern int	orla_refresh_grace; /* seconds */
 extern int	orla_refresh_margin;	/* seconds */

@@ -158,14 +158,17 @@ end_of_queue(void)
 }
 
 static bool
-next_call(uint32 end, dsm_handle *handle)
+next_call(uint32 end, dsm_handle *handle, OrlaQueuedCall **place)
 {
 	bool		there;
 
 	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
 	there = slot->queue_head != end;
 	if (there)
-		*handle = slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN].segment;
+	{
+		*place = &slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN];
+		*handle = (*place)->segment;
+	}
 	LWLockRelease(orla_shared->lock);
 	return there;
 }
@@ -177,6 +180,49 @@ look_soon(void)
 }
 
 /*
+ * Who called cannot be answered, for want of the segment, but is told by way of
+ * the queue, unless its place is another's by now; else it would wait for as
+ * long as we live.  Nothing was done.
+ */
+static void
+refuse_call(dsm_handle handle, OrlaQueuedCall *place)
+{
+	dsm_segment *segment = dsm_find_mapping(handle);
+
+	if (segment != NULL)		/* half attached */
+		dsm_detach(segment);
+	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
+	if (place->segment == handle)
+	{
+		place->refused = true;
+		SetLatch(&place->caller->procLatch);
+	}
+	LWLockRelease(orla_shared->lock);
+}
+
+/* NULL when the caller has left, or there is no memory or no descriptor for it. */
+static dsm_segment *
+attach_to_call(dsm_handle handle, OrlaQueuedCall *place)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	dsm_segment *volatile segment = NULL;
+
+	PG_TRY();
+	{
+		segment = dsm_attach(handle);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		EmitErrorReport();
+		FlushErrorState();
+		refuse_call(handle, place);
+	}
+	PG_END_TRY();
+	return segment;
+}
+
+/*
  * Those that are there now: what comes meanwhile waits for the next round, or
  * whoever calls without a pause would keep answers and due work waiting.
  */
@@ -185,12 +231,13 @@ take_calls(void)
 {
 	uint32		end = end_of_queue();
 	dsm_handle	handle;
+	OrlaQueuedCall *place;
 
-	while (next_call(end, &handle))
+	while (next_call(end, &handle, &place))
 	{
-		dsm_segment *segment = dsm_attach(handle);
+		dsm_segment *segment = attach_to_call(handle, place);
 
-		if (segment != NULL)	/* else the caller has left */
+		if (segment != NULL)
 			orla_task_start_call(segment);
 		look_soon();
 		CHECK_FOR_INTERRUPTS();

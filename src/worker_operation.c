@@ -76,7 +76,7 @@ orla_operation_settle_in(const char *lock_timeout)
 	service = here ? get_role_oid("orla_service", false) : InvalidOid;
 	CommitTransactionCommand();
 	if (here)
-		SetUserIdAndSecContext(service, SECURITY_LOCAL_USERID_CHANGE);
+		SetUserIdAndSecContext(service, 0);
 	return here;
 }
 
@@ -149,11 +149,15 @@ run_query(Statement *query, MemoryContext keep)
 /*
  * All in one transaction.  The only PG_TRY: whoever waits has to learn of the
  * error.
+ *
+ * Nothing in it may become another role.  Between transactions the server does
+ * not allow for that; an abort takes it back by itself.
  */
 static bool
 run_queries(Statement *queries, int n, ErrorData **error)
 {
 	MemoryContext keep = CurrentMemoryContext;
+	Oid			service = GetUserId();
 
 	*error = NULL;
 	PG_TRY();
@@ -162,11 +166,13 @@ run_queries(Statement *queries, int n, ErrorData **error)
 
 		SetCurrentStatementStartTimestamp();	/* or now() would stand still */
 		StartTransactionCommand();
+		SetUserIdAndSecContext(service, SECURITY_LOCAL_USERID_CHANGE);
 		PushActiveSnapshot(GetTransactionSnapshot());
 		for (i = 0; i < n; i++)
 			run_query(&queries[i], keep);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		SetUserIdAndSecContext(service, 0);
 	}
 	PG_CATCH();
 	{

@@ -51,6 +51,14 @@ typedef enum Doer
 	THE_WORKER
 } Doer;
 
+/* Where a call waits. */
+typedef struct Ticket
+{
+	uint64		life;			/* of the worker */
+	uint32		place;			/* in its queue */
+	dsm_handle	segment;
+} Ticket;
+
 typedef enum Enqueued
 {
 	ENQUEUED,
@@ -59,7 +67,7 @@ typedef enum Enqueued
 } Enqueued;
 
 static Enqueued
-try_enqueue(dsm_segment *segment, uint64 *life)
+try_enqueue(dsm_segment *segment, Ticket *ticket)
 {
 	OrlaWorkerSlot *slot;
 	Enqueued	outcome = NO_WORKER;
@@ -75,8 +83,9 @@ try_enqueue(dsm_segment *segment, uint64 *life)
 
 			place->segment = dsm_segment_handle(segment);
 			place->caller = MyProc;
+			place->refused = false;
+			*ticket = (Ticket) {slot->life, slot->queue_tail % ORLA_QUEUE_LEN, place->segment};
 			slot->queue_tail++;
-			*life = slot->life;
 			SetLatch(&slot->proc->procLatch);
 			outcome = ENQUEUED;
 		}
@@ -87,13 +96,13 @@ try_enqueue(dsm_segment *segment, uint64 *life)
 
 /* False when there is no worker. */
 static bool
-enqueue(dsm_segment *segment, uint64 *life)
+enqueue(dsm_segment *segment, Ticket *ticket)
 {
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  ROOM_WAIT_MS);
 	Enqueued	outcome;
 
-	while ((outcome = try_enqueue(segment, life)) == QUEUE_FULL)
+	while ((outcome = try_enqueue(segment, ticket)) == QUEUE_FULL)
 	{
 		if (GetCurrentTimestamp() >= give_up)
 		{
@@ -169,33 +178,40 @@ require_worker(void)
 
 /* ---- performing --------------------------------------------------------- */
 
-static bool
-worker_lives(uint64 life)
+/* What keeps the worker from ever answering, NULL if nothing does. */
+static const char *
+hindrance(const Ticket *ticket)
 {
 	OrlaWorkerSlot *slot;
-	bool		lives;
+	const char *detail = NULL;
 
 	LWLockAcquire(orla_shared->lock, LW_SHARED);
 	slot = orla_shared_slot_of(MyDatabaseId);
-	lives = slot != NULL && slot->life == life;
+	if (slot == NULL || slot->life != ticket->life)
+		detail = "The worker ended before it was done.";
+	else if (slot->queue[ticket->place].segment == ticket->segment &&
+			 slot->queue[ticket->place].refused)
+		detail = "The worker had no memory or no descriptor to take the call.";
 	LWLockRelease(orla_shared->lock);
-	return lives;
+	return detail;
 }
 
 static void
-wait_for_worker(dsm_segment *segment, uint64 life)
+wait_for_worker(dsm_segment *segment, const Ticket *ticket)
 {
 	OrlaCall   *call = dsm_segment_address(segment);
 
 	while (!orla_call_is_over(call))
 	{
-		if (!worker_lives(life) && !orla_call_is_over(call))
+		const char *detail = hindrance(ticket);
+
+		if (detail != NULL && !orla_call_is_over(call))
 		{
 			orla_call_wipe(call);
 			ereport(ERROR,
 					(errcode(ERRCODE_ORLA_UNAVAILABLE),
 					 errmsg("too busy, try again"),
-					 errdetail("The worker ended before it was done."),
+					 errdetail_internal("%s", detail),
 					 errhint("Try again in a moment.")));
 		}
 		orla_call_wait_on_latch(LIFE_LOOK_MS);
@@ -206,14 +222,14 @@ static Jsonb *
 perform(const char *operation, const Jsonb *args, Doer doer)
 {
 	dsm_segment *segment;
-	uint64		life;
+	Ticket		ticket;
 
 	orla_call_check_operation(operation);
 	if (doer == THE_WORKER)
 		require_worker();
 	segment = orla_call_make(operation, args);
-	if (doer != NOT_THE_WORKER && orla_shared != NULL && enqueue(segment, &life))
-		wait_for_worker(segment, life);
+	if (doer != NOT_THE_WORKER && orla_shared != NULL && enqueue(segment, &ticket))
+		wait_for_worker(segment, &ticket);
 	else
 		orla_once_serve(segment);
 	return orla_call_take_answer(segment);

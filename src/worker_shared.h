@@ -23,7 +23,10 @@
 /* Databases that can have a worker. */
 #define ORLA_WORKERS_MAX	32
 
-/* Calls that wait for one worker; a caller who finds no room waits for some. */
+/*
+ * Calls that wait for one worker; a caller who finds no room waits for some.  A
+ * place keeps what it says until so many more have come.
+ */
 #define ORLA_QUEUE_LEN		512
 
 #define ORLA_LAST_ERROR_LEN	256
@@ -32,6 +35,7 @@ typedef struct OrlaQueuedCall
 {
 	dsm_handle	segment;
 	PGPROC	   *caller;			/* told when the worker ends before its turn */
+	bool		refused;		/* the worker could not get at the segment */
 } OrlaQueuedCall;
 
 typedef struct OrlaWorkerStatus

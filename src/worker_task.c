@@ -69,10 +69,16 @@ typedef struct Task
 #define RECORD_MS			(10 * 60 * 1000)
 
 /*
- * Responses that are recorded in one transaction.  No more, so that the next
- * requests are on their way while others are recorded.
+ * Responses that are recorded in one transaction.  No more, so that requests
+ * that end meanwhile are not kept waiting.
  */
 #define TOGETHER_MAX		32
+
+/*
+ * Of those that wait to be recorded so many leave room for others, whose requests
+ * are then on their way while these are recorded.
+ */
+#define HEARD_MAX			128
 
 OrlaTaskCounters orla_task_counters;
 
@@ -652,15 +658,32 @@ is_wanted(Task *task)
 	return result == NULL || !orla_step_is_no(result);
 }
 
+/* What has come until now is for the operation that takes the response. */
+static void
+drop_request(Task *task)
+{
+	OrlaHttpResponse dropped = {.failure = ORLA_HTTP_DROPPED, .sent = true, .body = ""};
+	MemoryContext caller = MemoryContextSwitchTo(task->memory);
+
+	dropped.message = "nobody waits for the answer";
+	dropped.partial = orla_http_begun(task->transfer, &dropped.partial_len);
+	task->response = orla_http_response_to_jsonb(&dropped);
+	orla_http_give_up(http_engine, task->transfer);
+	task->transfer = NULL;
+	task->responded = true;
+	dlist_delete(&task->node);
+	dlist_push_tail(&ready, &task->node);
+	MemoryContextSwitchTo(caller);
+}
+
 /*
  * Tells how much has come of the answers that somebody wants to know of, and
- * ends the tasks that nobody waits for any more.
+ * drops the requests that nobody waits for any more.
  */
 static void
 report_progress(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext caller = CurrentMemoryContext;
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &requesting)
@@ -671,12 +694,7 @@ report_progress(void)
 			continue;
 		task->report_at = TimestampTzPlusMilliseconds(now, REPORT_EVERY_MS);
 		if (!is_wanted(task))
-		{
-			orla_http_give_up(http_engine, task->transfer);
-			dlist_delete(&task->node);
-			finish_task(task);
-			MemoryContextSwitchTo(caller);
-		}
+			drop_request(task);
 	}
 }
 
@@ -710,7 +728,7 @@ orla_tasks_advance(void)
 ArrayType *
 orla_tasks_heard(void)
 {
-	Datum		keys[TOGETHER_MAX];
+	Datum		keys[HEARD_MAX];
 	int			n = 0;
 	dlist_iter	iter;
 
@@ -718,7 +736,7 @@ orla_tasks_heard(void)
 	{
 		Task	   *task = dlist_container(Task, node, iter.cur);
 
-		if (n < TOGETHER_MAX && task->responded && task->key != NULL)
+		if (n < HEARD_MAX && task->responded && task->key != NULL)
 			keys[n++] = CStringGetTextDatum(task->key);
 	}
 	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);

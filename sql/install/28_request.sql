@@ -14,7 +14,7 @@ COMMENT ON FUNCTION orla.pre_request() IS
 
 Takes the bearer token, or the session cookie (__Host-orla_session; orla_session while orla.public_url is plain http), and binds the tenant until the transaction ends. Neither: nobody. If the current role is orla_anon, a proof makes it orla_user for the rest of the transaction. HTTP logins may call it as well.
 
-Errors: PT401 for a bad token, or for both at once, PT403 for a cookie on a request that writes and does not come from the application''s own pages.';
+Errors: PT401 for a bad token, or for both at once, PT403 for a cookie on a request that writes and does not come from the application''s own pages, PT413 for an upload that says it has more than orla.max_upload.';
 
 -- For what writes later than it refuses other things: the answer to a GET does
 -- not depend on its arguments.

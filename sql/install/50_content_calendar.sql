@@ -45,6 +45,36 @@ CREATE POLICY content_calendar_analyst_only ON orla.content_calendar
 CREATE TRIGGER content_calendar_touch BEFORE UPDATE ON orla.content_calendar
     FOR EACH ROW EXECUTE FUNCTION orla.touch_updated_at();
 
+-- What a tenant plans is to come: a day is left for time zones.  What restores and
+-- imports bring counts as it is, and so does what has happened.  Like
+-- orla.touch_updated_at(), this reads no table.
+CREATE FUNCTION orla.check_scheduled_date()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.status = OLD.status
+       AND date_trunc('minute', NEW.scheduled_date) = date_trunc('minute', OLD.scheduled_date) THEN
+        RETURN NEW;     -- as it was: other things may change of what is over
+    ELSIF NEW.scheduled_date < CURRENT_TIMESTAMP - interval '1 day' THEN
+        RAISE EXCEPTION 'scheduled_date is in the past'
+            USING ERRCODE = 'datetime_field_overflow',
+                  HINT = 'For what has been published, say so in status.';
+    ELSIF NEW.scheduled_date > CURRENT_TIMESTAMP + interval '100 years' THEN
+        RAISE EXCEPTION 'scheduled_date is too far away'
+            USING ERRCODE = 'datetime_field_overflow', DETAIL = 'It is at most 100 years from now.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.check_scheduled_date() FROM PUBLIC;
+COMMENT ON FUNCTION orla.check_scheduled_date() IS 'trigger: refuses a plan for the past, or for a time that nobody sees';
+
+CREATE TRIGGER content_calendar_date
+    BEFORE INSERT OR UPDATE OF scheduled_date, status ON orla.content_calendar
+    FOR EACH ROW WHEN (NEW.status = 'scheduled' AND orla.current_tenant() IS NOT NULL)
+    EXECUTE FUNCTION orla.check_scheduled_date();
+
 REVOKE ALL ON TABLE orla.content_calendar FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla.content_calendar
     TO orla_user, orla_gateway, orla_service;

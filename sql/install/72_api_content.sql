@@ -115,7 +115,7 @@ COMMENT ON COLUMN orla_api.content_library.metadata IS 'What belongs to the cont
 COMMENT ON COLUMN orla_api.content_library.created_at IS 'Set by itself.';
 COMMENT ON COLUMN orla_api.content_library.updated_at IS 'Set by itself at every change.';
 COMMENT ON COLUMN orla_api.content_library.published_at IS 'When it was published.';
-COMMENT ON COLUMN orla_api.content_library.scheduled_for IS 'When it is to be published.';
+COMMENT ON COLUMN orla_api.content_library.scheduled_for IS 'When it is to be published: of what is scheduled not in the past, and at most 100 years away.';
 REVOKE ALL ON TABLE orla_api.content_library FROM PUBLIC, orla_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE orla_api.content_library TO orla_user, orla_gateway, orla_service;
 GRANT SELECT ON TABLE orla_api.content_library TO orla_analyst;

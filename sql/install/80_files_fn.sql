@@ -28,51 +28,31 @@ CREATE TYPE orla.file_row AS (
 );
 COMMENT ON TYPE orla.file_row IS 'a file or folder, in the shape that all providers have in common';
 
--- Without a path of its own, and bound to what it means when it is made: so the
--- planner can put it in place of the call, of which a page has hundreds.
 CREATE FUNCTION orla.to_bigint(value text)
     RETURNS bigint
-    LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END;
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_to_bigint';
 REVOKE ALL ON FUNCTION orla.to_bigint(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_bigint(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_bigint(text) IS
     'A size as providers write it, NULL for what is none.';
 
-CREATE FUNCTION orla.to_odd_time(value text)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' THEN value::timestamptz END;
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;
-END
-$$;
-REVOKE ALL ON FUNCTION orla.to_odd_time(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.to_odd_time(text) TO orla_service;
-COMMENT ON FUNCTION orla.to_odd_time(text) IS
-    'What may be a time of RFC 3339, NULL for what is none.';
-
--- What is a time for sure needs no net.
 CREATE FUNCTION orla.to_time(value text)
     RETURNS timestamptz
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN value ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z$'
-                THEN value::timestamptz ELSE orla.to_odd_time(value) END;
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_to_time';
 REVOKE ALL ON FUNCTION orla.to_time(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.to_time(text) TO orla_service;
 COMMENT ON FUNCTION orla.to_time(text) IS
     'A time of RFC 3339, NULL for what is none.';
 
--- The media type of a name, for providers that tell none.
+-- The media type of a name, for providers that tell none.  Without a path of its
+-- own, and bound to what it means when it is made: so the planner can put it in
+-- place of the call, of which a page has hundreds.
 CREATE FUNCTION orla.media_type_of(filename text)
     RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce('{
+    RETURN coalesce('{
         "txt": "text/plain", "md": "text/markdown", "markdown": "text/markdown", "csv": "text/csv", "htm": "text/html", "html": "text/html",
         "json": "application/json", "xml": "application/xml", "pdf": "application/pdf", "rtf": "application/rtf", "doc": "application/msword",
         "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "xls": "application/vnd.ms-excel",
@@ -82,8 +62,7 @@ AS $$
         "gdoc": "application/vnd.google-apps.document", "gsheet": "application/vnd.google-apps.spreadsheet",
         "gslides": "application/vnd.google-apps.presentation", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
         "svg": "image/svg+xml", "webp": "image/webp", "mp3": "audio/mpeg", "wav": "audio/wav", "m4a": "audio/mp4", "mp4": "video/mp4",
-        "mov": "video/quicktime", "webm": "video/webm", "zip": "application/zip"}'::jsonb ->> lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$')), 'application/octet-stream')
-$$;
+        "mov": "video/quicktime", "webm": "video/webm", "zip": "application/zip"}'::jsonb ->> lower(substring(filename FROM '[.]([A-Za-z0-9]{1,10})$')), 'application/octet-stream');
 REVOKE ALL ON FUNCTION orla.media_type_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.media_type_of(text) TO orla_service, orla_user, orla_gateway;
 COMMENT ON FUNCTION orla.media_type_of(text) IS
@@ -134,13 +113,15 @@ COMMENT ON FUNCTION orla.media_types(text) IS
 -- Whether a row is of such a type, for providers that cannot search by it.
 CREATE FUNCTION orla.is_of_type(f orla.file_row, file_type text)
     RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN file_type IS NULL THEN true
+BEGIN
+    RETURN CASE WHEN file_type IS NULL THEN true
                 WHEN file_type = 'folder' THEN f.is_folder
                 ELSE NOT f.is_folder AND EXISTS (SELECT FROM unnest(orla.media_types(file_type)) AS t
-                              WHERE f.mime_type = t OR t LIKE '%/' AND starts_with(f.mime_type, t)) END
+                              WHERE f.mime_type = t OR t LIKE '%/' AND starts_with(f.mime_type, t)) END;
+END
 $$;
 REVOKE ALL ON FUNCTION orla.is_of_type(orla.file_row, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.is_of_type(orla.file_row, text) TO orla_service;
@@ -533,10 +514,36 @@ GRANT EXECUTE ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jso
 COMMENT ON FUNCTION orla.call_provider(orla.user_cloud_storage_tokens, jsonb, jsonb, text) IS
     'One call to the file API of a connection, with the token kept fresh and throttling obeyed. Errors: as of orla.raise_file_error().';
 
+CREATE TYPE orla_api.file AS (
+    provider        text,
+    id              text,
+    name            text,
+    mime_type       text,
+    is_folder       boolean,
+    size            bigint,
+    modified_at     timestamptz,
+    parent_id       text,
+    web_url         text,
+    hash            text,
+    next_page_token text
+);
+COMMENT ON TYPE orla_api.file IS 'A file or folder at a provider; next_page_token is the same in each row of a page, and null in the last page.';
+COMMENT ON COLUMN orla_api.file.provider IS 'With id, what the other functions take.';
+COMMENT ON COLUMN orla_api.file.id IS 'The provider''s own.';
+COMMENT ON COLUMN orla_api.file.name IS 'As it is there; the same name may come twice.';
+COMMENT ON COLUMN orla_api.file.mime_type IS 'Media type; Dropbox has none, there the name''s extension tells.';
+COMMENT ON COLUMN orla_api.file.is_folder IS 'A shortcut is what it leads to.';
+COMMENT ON COLUMN orla_api.file.size IS 'Bytes; null for folders and for the provider''s own documents.';
+COMMENT ON COLUMN orla_api.file.modified_at IS 'Null for folders of Dropbox.';
+COMMENT ON COLUMN orla_api.file.parent_id IS 'The folder, for files(); null for what others share.';
+COMMENT ON COLUMN orla_api.file.web_url IS 'The page that shows it.';
+COMMENT ON COLUMN orla_api.file.hash IS 'Google: MD5; OneDrive: quickXorHash; Dropbox: its content_hash.';
+COMMENT ON COLUMN orla_api.file.next_page_token IS 'The same in each row of a page; null in the last.';
+
 -- Pages without entries are passed over, since the token of the next page is
 -- told with the entries.  folder: NULL in a search.
 CREATE FUNCTION orla.list_files(provider text, folder text, query text, file_type text, page_token text, page_size int)
-    RETURNS TABLE (file orla.file_row, next_page_token text)
+    RETURNS SETOF orla_api.file
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -548,7 +555,6 @@ DECLARE
     request jsonb;
     a       orla.file_answer;
     token   text := page_token;
-    found_some boolean := false;
 BEGIN
     IF octet_length(page_token) > 8000 THEN
         PERFORM orla.raise_file_error('page', 'It is too long');
@@ -559,13 +565,10 @@ BEGIN
            INTO request USING facts, coalesce(query, folder), file_type, token, least(greatest(coalesce(page_size, 100), 1), 1000);
         a := orla.call_provider(c, facts, request, CASE WHEN page = 1 AND page_token IS NOT NULL THEN 'page' ELSE 'list' END);
         EXECUTE format('SELECT orla.%I($1, $2)', speaks || '_next_page') INTO token USING facts, a.object;
-        FOR file IN EXECUTE format('SELECT (r).* FROM orla.%I($1, $2, $3) AS r', speaks || '_rows') USING facts, a.object, folder LOOP
-            CONTINUE WHEN file_type IS NOT NULL AND NOT orla.is_of_type(file, file_type);
-            found_some := true;
-            next_page_token := token;
-            RETURN NEXT;
-        END LOOP;
-        IF found_some OR token IS NULL THEN
+        RETURN QUERY EXECUTE format('SELECT $4, f.*, $5 FROM orla.%I($1, $2, $3) AS f', speaks || '_rows')
+                             || CASE WHEN file_type IS NULL THEN '' ELSE ' WHERE orla.is_of_type(f, $6)' END
+                       USING facts, a.object, folder, provider, token, file_type;
+        IF FOUND OR token IS NULL THEN
             RETURN;
         END IF;
     END LOOP;

@@ -178,15 +178,18 @@ CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT CASE WHEN i."shortcutDetails" ->> 'targetId' IS NULL THEN orla.google_drive_with_key(i.id, i."resourceKey")
-                ELSE orla.google_drive_with_key(i."shortcutDetails" ->> 'targetId', i."shortcutDetails" ->> 'targetResourceKey') END, i.name, m.media_type, coalesce(m.media_type = 'application/vnd.google-apps.folder', false),
-           CASE WHEN m.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.size) END, orla.to_time(i."modifiedTime"),
-           CASE WHEN i.parents ->> 0 = split_part(folder, '/', 1) THEN folder ELSE i.parents ->> 0 END, i."webViewLink", i."md5Checksum"
-      FROM orla.entries_of(answer, 'files') AS e (entry)
-     CROSS JOIN LATERAL jsonb_to_record(e.entry) AS i (id text, name text, "mimeType" text, size text, "modifiedTime" text, parents jsonb,
-                                                       "webViewLink" text, "md5Checksum" text, "shortcutDetails" jsonb, "resourceKey" text)
-     CROSS JOIN LATERAL (SELECT coalesce(i."shortcutDetails" ->> 'targetMimeType', i."mimeType")) AS m (media_type)
-     WHERE i.id IS NOT NULL
+    SELECT CASE WHEN i.entry #>> '{shortcutDetails,targetId}' IS NOT NULL
+                    THEN orla.google_drive_with_key(i.entry #>> '{shortcutDetails,targetId}', i.entry #>> '{shortcutDetails,targetResourceKey}')
+                WHEN i.entry ? 'resourceKey' THEN orla.google_drive_with_key(i.entry ->> 'id', i.entry ->> 'resourceKey')
+                ELSE i.entry ->> 'id' END, i.entry ->> 'name', i.media_type,
+           coalesce(i.media_type = 'application/vnd.google-apps.folder', false),
+           CASE WHEN i.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.entry ->> 'size') END,
+           orla.to_time(i.entry ->> 'modifiedTime'), CASE WHEN i.entry #>> '{parents,0}' = split_part(folder, '/', 1) THEN folder ELSE i.entry #>> '{parents,0}' END,
+           i.entry ->> 'webViewLink', i.entry ->> 'md5Checksum'
+      FROM (SELECT e.entry, coalesce(e.entry #>> '{shortcutDetails,targetMimeType}', e.entry ->> 'mimeType') AS media_type
+              FROM orla.entries_of(answer, 'files') AS e (entry)
+            OFFSET 0) AS i
+     WHERE i.entry ->> 'id' IS NOT NULL
     UNION ALL
     SELECT d ->> 'id', d ->> 'name', 'application/vnd.google-apps.folder', true, NULL, orla.to_time(d ->> 'createdTime'), NULL, NULL, NULL
       FROM orla.entries_of(jsonb_build_object('drives', answer -> 'drives'), 'drives') AS d

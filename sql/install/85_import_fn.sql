@@ -1,6 +1,8 @@
 -- Bringing a file of a connection into the brand material.
 
--- RFC 6266 and 8187: a name that is safe in a header and on a disk.
+-- RFC 6266 and 8187: a name that is safe in a header and on a disk, and that is
+-- read as it is: what turns the direction of text, breaks its lines or is not
+-- seen at all is replaced as control characters are.
 CREATE FUNCTION orla.content_disposition(filename text)
     RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -8,7 +10,7 @@ CREATE FUNCTION orla.content_disposition(filename text)
 AS $$
     SELECT 'attachment; filename="' || regexp_replace(left(n.name, 150), '[^A-Za-z0-9._ -]', '_', 'g')
            || '"; filename*=UTF-8''''' || orla.percent_encode(n.name)
-      FROM (SELECT coalesce(nullif(regexp_replace(left(filename, 200), '[[:cntrl:]/\\]', '_', 'g'), ''), 'file')) AS n (name)
+      FROM (SELECT coalesce(nullif(regexp_replace(left(filename, 200), '[[:cntrl:]/\\\u061C\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF]', '_', 'g'), ''), 'file')) AS n (name)
 $$;
 REVOKE ALL ON FUNCTION orla.content_disposition(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.content_disposition(text) TO orla_service;

@@ -6,32 +6,6 @@
 -- STABLE is what reads: HTTP layers then offer it as a GET or a query, in a READ
 -- ONLY transaction.  A refresh that it may need is the worker's business.
 
-CREATE TYPE orla_api.file AS (
-    provider        text,
-    id              text,
-    name            text,
-    mime_type       text,
-    is_folder       boolean,
-    size            bigint,
-    modified_at     timestamptz,
-    parent_id       text,
-    web_url         text,
-    hash            text,
-    next_page_token text
-);
-COMMENT ON TYPE orla_api.file IS 'A file or folder at a provider; next_page_token is the same in each row of a page, and null in the last page.';
-COMMENT ON COLUMN orla_api.file.provider IS 'With id, what the other functions take.';
-COMMENT ON COLUMN orla_api.file.id IS 'The provider''s own.';
-COMMENT ON COLUMN orla_api.file.name IS 'As it is there; the same name may come twice.';
-COMMENT ON COLUMN orla_api.file.mime_type IS 'Media type; Dropbox has none, there the name''s extension tells.';
-COMMENT ON COLUMN orla_api.file.is_folder IS 'A shortcut is what it leads to.';
-COMMENT ON COLUMN orla_api.file.size IS 'Bytes; null for folders and for the provider''s own documents.';
-COMMENT ON COLUMN orla_api.file.modified_at IS 'Null for folders of Dropbox.';
-COMMENT ON COLUMN orla_api.file.parent_id IS 'The folder, for files(); null for what others share.';
-COMMENT ON COLUMN orla_api.file.web_url IS 'The page that shows it.';
-COMMENT ON COLUMN orla_api.file.hash IS 'Google: MD5; OneDrive: quickXorHash; Dropbox: its content_hash.';
-COMMENT ON COLUMN orla_api.file.next_page_token IS 'The same in each row of a page; null in the last.';
-
 -- PostgREST: bytes whose type a header tells.
 CREATE DOMAIN orla_api."*/*" AS bytea;
 COMMENT ON DOMAIN orla_api."*/*" IS 'Bytes; Content-Type tells of what.';
@@ -45,9 +19,7 @@ CREATE FUNCTION orla_api.files(provider text, folder_id text DEFAULT NULL, page_
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
-           (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size) AS l;
+    SELECT * FROM orla.list_files(files.provider, nullif(folder_id, ''), NULL, NULL, nullif(page_token, ''), page_size);
 END
 $$;
 ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
@@ -71,9 +43,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It has 1 to 500 characters.';
     END IF;
     RETURN QUERY
-    SELECT search_files.provider, (l.file).id, (l.file).name, (l.file).mime_type, (l.file).is_folder, (l.file).size, (l.file).modified_at,
-           (l.file).parent_id, (l.file).web_url, (l.file).hash, l.next_page_token
-      FROM orla.list_files(search_files.provider, NULL, query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100) AS l;
+    SELECT * FROM orla.list_files(search_files.provider, NULL, query, orla.check_file_type(nullif(file_type, '')), nullif(page_token, ''), 100);
 END
 $$;
 ALTER FUNCTION orla_api.search_files(text, text, text, text) OWNER TO orla_service;

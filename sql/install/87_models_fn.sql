@@ -1,5 +1,16 @@
 -- Which models write.
 
+-- Asked for again with each request (src/http_check.c).  In C, since the setting is
+-- not for everybody to read.
+CREATE FUNCTION orla.is_private_server(url text)
+    RETURNS boolean
+    LANGUAGE C STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'orla_is_private_server';
+REVOKE ALL ON FUNCTION orla.is_private_server(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.is_private_server(text) TO orla_service;
+COMMENT ON FUNCTION orla.is_private_server(text) IS
+    'Whether an operator has named this server of the own network, with its port, in orla.private_hosts.';
+
 -- What is wrong with a model, NULL if nothing is.
 CREATE FUNCTION orla.model_problem(m orla.models, api_key text)
     RETURNS text
@@ -13,9 +24,9 @@ AS $$
             'Its kind is anthropic, openai or template.'
         WHEN m.kind = 'template' THEN NULL
         WHEN m.base_url !~ '^https?://[^?#[:space:]]+$' OR orla.host_of(m.base_url) IS NULL
-             OR m.base_url !~ '^https://' AND NOT (current_setting('orla.allow_loopback_http')::boolean
-                                                   AND orla.host_of(m.base_url) IN ('127.0.0.1', 'localhost', '[::1]')) THEN
-            'Its base_url must be an https URL.'
+             OR m.base_url !~ '^https://' AND orla.is_private_server(m.base_url) IS NOT TRUE
+                AND NOT (current_setting('orla.allow_loopback_http')::boolean AND orla.host_of(m.base_url) IN ('127.0.0.1', 'localhost', '[::1]')) THEN
+            'Its base_url must be an https URL, or lead to a server in orla.private_hosts.'
         WHEN coalesce(m.model, '') = '' OR octet_length(m.model) > 500 THEN 'It needs the name of a model.'
         WHEN api_key !~ '^[\x21-\x7e]+$' OR octet_length(api_key) > 2000 THEN 'Its api_key must be printable ASCII without spaces.'
         WHEN m.kind = 'anthropic' AND api_key IS NULL THEN 'It needs an api_key.'

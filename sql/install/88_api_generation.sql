@@ -208,7 +208,7 @@ DECLARE
     tenant uuid := orla.require_tenant();
 BEGIN
     PERFORM orla.require_writable('cancel_job');
-    UPDATE orla.jobs AS q SET status = 'cancelled', finished_at = clock_timestamp()
+    UPDATE orla.jobs AS q SET status = 'cancelled', finished_at = clock_timestamp(), run_at = least(q.run_at, clock_timestamp())
      WHERE q.user_id = tenant AND q.id = job_id AND q.status IN ('queued', 'running');
     PERFORM orla.wake_worker();
     RETURN orla_api.job(job_id);

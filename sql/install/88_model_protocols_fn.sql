@@ -32,7 +32,7 @@ BEGIN
         'url', m.base_url || CASE m.kind WHEN 'anthropic' THEN '/v1/messages' ELSE '/chat/completions' END,
         'hosts', jsonb_build_array(orla.host_of(m.base_url)),
         'timeout_ms', extract(epoch FROM current_setting('orla.job_timeout')::interval)::int * 1000,
-        'max_bytes', 32 * 1024 * 1024,
+        'max_bytes', 32 * 1024 * 1024, 'own_network', true, 'keeps_partial', true,
         'bearer', CASE m.kind WHEN 'openai' THEN key END))
         || jsonb_build_object('headers', headers, 'body', body::text);
 END
@@ -153,6 +153,41 @@ GRANT EXECUTE ON FUNCTION orla.count_of(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.count_of(jsonb, text) IS
     'A count of tokens; 0 for what is none.';
 
+CREATE FUNCTION orla.read_events(protocol text, events jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE protocol WHEN 'anthropic' THEN orla.read_anthropic(events) ELSE orla.read_openai(events) END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.read_events(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.read_events(text, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.read_events(text, jsonb) IS
+    'What the events of a stream say, in the protocol''s way.';
+
+-- A request that was dropped, or broke off, has cost what its server had
+-- counted by then.  The last event may be half of one.
+CREATE FUNCTION orla.tokens_of_partial(protocol text, partial text)
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    said  text := replace(replace(coalesce(partial, ''), E'\r\n', E'\n'), E'\r', E'\n');
+    half  int := strpos(reverse(said), E'\n\n');
+    heard jsonb;
+BEGIN
+    heard := orla.read_events(protocol, orla.stream_events(CASE half WHEN 0 THEN '' ELSE left(said, char_length(said) - half + 1) END));
+    RETURN jsonb_build_object('input_tokens', heard -> 'input_tokens', 'output_tokens', heard -> 'output_tokens');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.tokens_of_partial(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.tokens_of_partial(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.tokens_of_partial(text, text) IS
+    'The tokens that the beginning of a stream reports: {input_tokens, output_tokens}, null where it reports none.';
+
 -- ---- what an answer means ---------------------------------------------------
 
 -- A server's own words are passed on where they say what is wrong with a
@@ -205,7 +240,7 @@ DECLARE
     heard   jsonb;
 BEGIN
     IF response ->> 'failure' IS NOT NULL THEN
-        RETURN jsonb_build_object(
+        RETURN orla.tokens_of_partial(protocol, response ->> 'partial') || jsonb_build_object(
             'outcome', CASE response ->> 'failure' WHEN 'refused' THEN 'operator' WHEN 'tls' THEN 'operator'
                                                    WHEN 'too_large' THEN 'failed' ELSE 'retry' END,
             'problem', coalesce(response ->> 'message', response ->> 'failure'));
@@ -215,7 +250,7 @@ BEGIN
     END IF;
     -- A server that does not stream answers in one piece.
     heard := CASE WHEN object <> '{}' THEN jsonb_build_array(object) ELSE orla.stream_events(response ->> 'body') END;
-    heard := CASE protocol WHEN 'anthropic' THEN orla.read_anthropic(heard) ELSE orla.read_openai(heard) END;
+    heard := orla.read_events(protocol, heard);
     IF heard ->> 'error' IS NOT NULL THEN
         RETURN heard || jsonb_build_object('outcome', orla.model_error_outcome(NULL, heard -> 'error'),
                                            'problem', orla.model_problem_text(NULL, heard -> 'error'));

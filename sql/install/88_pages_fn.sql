@@ -70,7 +70,8 @@ BEGIN
         jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
         jsonb_build_object('Permissions-Policy', 'camera=(), microphone=(), geolocation=(), payment=()'),
         jsonb_build_object('Cache-Control', 'no-store'))::text, true);
-    RETURN replace(replace(source, '{base}', replace(base.pages, '&', '&amp;')), '{api}', replace(base.api, '&', '&amp;'));
+    RETURN replace(replace(replace(source, '{base}', replace(base.pages, '&', '&amp;')), '{api}', replace(base.api, '&', '&amp;')),
+                   '{max_upload}', pg_size_bytes(current_setting('orla.max_upload'))::text);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.serve_page(text) FROM PUBLIC;

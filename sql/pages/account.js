@@ -61,7 +61,7 @@ function deleteAccount() {
 
 start(async (user) => {
     passwordFields(find('password'));
-    fill(find('who'), fact('Name', user.name), fact('E-mail', user.email), fact('Organisation', user.organization_name ?? '–'), fact('Plan', user.plan ?? '–'));
+    fill(find('who'), fact('Name', user.name), fact('E-mail', user.email), fact('Organisation', user.organization_name ?? '–'), fact('Plan', user.plan ? user.plan[0].toUpperCase() + user.plan.slice(1) : '–'));
     onSubmit(find('password'), async (given) => {
         await call('change_password', given).catch((error) => {
             throw error.code === 'PT403' ? new Failure(400, { message: 'the password now is not right' }) : error;

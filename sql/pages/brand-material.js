@@ -1,4 +1,4 @@
-import { CATEGORIES, ago, confirmThen, el, empty, explain, find, icon, list, makeDialog, remove, show, size, start, toast, upload } from './core.js';
+import { CATEGORIES, Failure, ago, confirmThen, el, empty, explain, find, icon, list, makeDialog, remove, show, size, start, toast, upload } from './core.js';
 
 const PAGE = 30;
 let shown = [];
@@ -58,6 +58,9 @@ async function refresh(more = false) {
 
 // ---- uploads -------------------------------------------------------------------
 
+/** As the setting has it: its MB are of 1024 kB. */
+const limit = () => `${(find('drop').dataset.max / 2 ** 20).toFixed(1).replace('.0', '')} MB`;
+
 const waitingLine = [];
 let working = false;
 
@@ -73,6 +76,9 @@ async function work() {
 
 async function send({ file, category, bar, word, line }) {
     try {
+        // What the server would not keep is not sent to it first.
+        if (file.size > Number(find('drop').dataset.max)) throw new Failure(413, { message: 'the file is too large', details: `It has ${size(file.size)}; the limit is ${limit()}.` });
+        if (file.size === 0) throw new Failure(400, { message: 'the file is empty', details: 'There is nothing in it that could be kept.' });
         word.textContent = '0 %';
         await upload(file, category, (part) => {
             bar.value = part;
@@ -108,6 +114,7 @@ function take(files, category = document.querySelector('[name=category]:checked'
 
 start(async () => {
     const zone = find('drop');
+    find('drop-more').textContent += `, up to ${limit()}`;
     find('files').addEventListener('change', (event) => {
         take([...event.target.files]);
         event.target.value = '';

@@ -111,9 +111,14 @@ async function load(more = false) {
     }
     await show(find('files'), async () => {
         const page_token = more ? open.next : null;
-        const rows = open.query
-            ? await call('search_files', { provider: open.provider, ...open.query, page_token })
-            : await call('files', { provider: open.provider, folder_id: open.path.at(-1).id, page_token, page_size: 100 });
+        const asked = open.query
+            ? call('search_files', { provider: open.provider, ...open.query, page_token })
+            : call('files', { provider: open.provider, folder_id: open.path.at(-1).id, page_token, page_size: 100 });
+        // what the provider refuses may have changed the connection: its panel says what is to be done
+        const rows = await asked.catch(async (error) => {
+            await refresh();
+            throw error;
+        });
         if (mine !== open.round) return [...find('files').childNodes];
         open.rows = [...open.rows, ...rows.filter(({ id }) => id !== null)];
         open.next = rows.at(-1)?.next_page_token ?? null;

@@ -133,7 +133,7 @@ export class Failure extends Error {
     }
 }
 
-const sentence = (text) => {
+export const sentence = (text) => {
     const trimmed = String(text).trim();
     if (trimmed === '') return '';
     const begun = trimmed[0].toUpperCase() + trimmed.slice(1);
@@ -150,6 +150,7 @@ export function explain(error) {
     if (error.status === 401) return ['You are not signed in any more.', 'Sign in again to go on.'];
     if (error.code === 'PT429') return [sentence(error.message), error.hint ?? 'That was often enough for now. Try again later.'];
     if (error.code === 'PT503') return [sentence(error.message), error.hint ?? 'Try again in a moment.'];
+    if (error.code === '55000') return [sentence(error.message), 'Whoever runs this site has to see to it. Nothing that you entered is lost.'];
     if (error.code === '23514') return ['One of the values is not allowed here.', 'Shorten long texts, and choose from the lists.'];
     if (error.code === '23505') return ['There is one already.', 'Load the page again to see it.'];
     if (error.code === '22P02' || error.code === '22007' || error.code === '22008') return ['One of the values cannot be read.', 'Check numbers and dates.'];
@@ -159,12 +160,16 @@ export function explain(error) {
 
 let refreshing;
 let asking;
+let renewals = 0;
 
 /** A new access token in the cookie; whether that went well. At most one at a time. */
 function refresh() {
     refreshing ??= fetch(`${api}/rpc/refresh_session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' })
         .then((answer) => {
-            if (answer.ok) return true;
+            if (answer.ok) {
+                renewals++;
+                return true;
+            }
             if (answer.status === 401) return false;
             throw new Failure(answer.status, { message: 'the session could not be renewed', code: 'PT503' });
         }, () => { throw new Failure(0); })
@@ -178,12 +183,15 @@ const OWN_REFUSALS = ['/rpc/sign_in', '/rpc/verify_and_sign_in', '/rpc/sign_out'
 /** One request. A 401 renews the session once; where that is over, the page asks to sign in again. */
 async function request(path, options, again = true) {
     let answer;
+    const before = renewals;
     try {
         answer = await fetch(api + path, { cache: 'no-store', ...options });
     } catch {
         throw new Failure(0);
     }
     if (answer.status === 401 && again && !OWN_REFUSALS.includes(path)) {
+        // renewed while this one was under way: it was sent with the cookie of before
+        if (before !== renewals) return request(path, options);
         if (await refresh() || !state.user || await signInAgain()) return request(path, options, false);
     }
     const text = await answer.text();

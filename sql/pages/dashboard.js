@@ -16,7 +16,8 @@ function steps(assets, strategy, content, planned) {
         [planned, 'calendar', 'Plan when it goes out', 'Put it on the calendar.'],
     ];
     find('begin').hidden = all.every(([done]) => done);
-    fill(find('steps'), all.map(([done, name, title, text]) => el('li', { class: done ? 'done' : '' },
+    const next = all.findIndex(([done]) => !done);
+    fill(find('steps'), all.map(([done, name, title, text], i) => el('li', { class: done ? 'done' : i === next ? 'next' : '', 'aria-current': i === next ? 'step' : null },
         el('div', {}, link(name, title), done ? el('span', { class: 'hidden-text' }, ' (done)') : null, el('p', {}, text)))));
 }
 

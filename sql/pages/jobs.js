@@ -1,4 +1,4 @@
-import { JOB_KINDS, JOB_STATUSES, JOB_TONES, ago, badge, call, el, empty, find, isOver, list, makeDialog, onClick, page, show, start, toast } from './core.js';
+import { JOB_KINDS, JOB_STATUSES, JOB_TONES, ago, badge, call, el, empty, find, isOver, list, makeDialog, onClick, page, sentence, show, start, toast } from './core.js';
 
 let timer;
 
@@ -40,7 +40,7 @@ const item = (job) => el('li', {},
     el('div', { class: 'what' },
         el('span', { class: 'title' }, JOB_KINDS[job.kind] ?? job.kind),
         el('span', { class: 'more' }, ago(job.created_at), job.attempts > 1 ? ` · attempt ${job.attempts}` : '', job.model ? ` · ${job.model}` : '', used(job)),
-        job.error ? el('span', { class: 'more' }, job.error) : null,
+        job.error ? el('span', { class: 'more' }, sentence(job.error)) : null,
         job.status === 'running' ? el('progress', { max: '100', value: job.progress, 'aria-label': `${JOB_KINDS[job.kind] ?? job.kind}: progress` }) : null),
     badge(job.status === 'running' ? `${job.progress} %` : JOB_STATUSES[job.status] ?? job.status, `dot ${JOB_TONES[job.status] ?? ''}`),
     isOver(job.status) ? resultOf(job) : cancelButton(job));

@@ -161,7 +161,7 @@ const competitor = (c) => el('li', {},
         c.analysis_id ? el('button', { type: 'button', class: 'title', click: () => about(c) }, c.name) : el('span', { class: 'title' }, c.name),
         el('span', { class: 'more' }, [c.industry, c.location].filter(Boolean).join(' · ') || 'No details', c.analyzed_at ? [' · analysed ', ago(c.analyzed_at)] : null)),
     c.threat_level ? badge(...THREATS[c.threat_level]) : null,
-    onClick(el('button', { type: 'button', class: 'button little' }, 'Analyse', el('span', { class: 'hidden-text' }, ` ${c.name}`)), async () => {
+    el('div', { class: 'row' }, onClick(el('button', { type: 'button', class: 'button little' }, 'Analyse', el('span', { class: 'hidden-text' }, ` ${c.name}`)), async () => {
         const job = await call('analyze_competitor', { competitor_id: c.id });
         followJob(find('competitor-job'), job.job_id, `Analysis of ${c.name}`, refreshCompetitors);
     }),
@@ -171,7 +171,7 @@ const competitor = (c) => el('li', {},
             await remove('competitors', { id: `eq.${c.id}` });
             await refreshCompetitors();
         }),
-    }, 'Remove', el('span', { class: 'hidden-text' }, ` ${c.name}`)));
+    }, 'Remove', el('span', { class: 'hidden-text' }, ` ${c.name}`))));
 
 const refreshCompetitors = () => show(find('competitors'), async () => {
     const rows = await list('competitors_with_analysis', { order: 'name,id', limit: 200 });

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -180,25 +181,100 @@ def keeping_fresh(conn, endpoint, connections):
 
 # ---- files ----------------------------------------------------------------------
 
-def listing(endpoint, conn, turns):
-    """Milliseconds that files() takes longer than the provider."""
-    set_delay(endpoint, DELAY_MS)
+def as_tenant(conn):
+    """Begins a transaction of somebody who has connections."""
     tenant = conn.value('SELECT bench.tenant(1)')
-    added = []
+    conn.run('BEGIN')
+    conn.run(f"SELECT set_config('orla.tenant', '{tenant}', true)")
+    conn.run('SET LOCAL ROLE orla_gateway')
+
+
+def listing(endpoint, conn, turns):
+    """Milliseconds that files() and search_files() take longer than the provider."""
+    set_delay(endpoint, DELAY_MS)
+    calls = {'files()': "orla_api.files('drive')", 'search_files()': "orla_api.search_files('drive', 'words')"}
+    added = {name: [] for name in calls}
     for turn in range(turns * 5 + 3):
-        conn.run('BEGIN')
-        conn.run(f"SELECT set_config('orla.tenant', '{tenant}', true)")
-        conn.run('SET LOCAL ROLE orla_gateway')
-        began = time.perf_counter()
-        n = conn.value("SELECT count(*) FROM orla_api.files('drive')")
-        spent = time.perf_counter() - began
-        conn.run('COMMIT')
-        took = float(urllib.request.urlopen(f'{endpoint}/took').read().split(b':')[1].strip(b' }'))
-        assert n == '100', n
-        if turn >= 3:
-            added.append((spent - took) * 1000)
-    low, middle, high = quartiles(added)
-    return [Row('files(), a page of 100, adds', f'{middle:.2f} ms ({low:.2f}–{high:.2f})', '≤ 2 ms', middle <= 2)]
+        for name, call in calls.items():
+            as_tenant(conn)
+            began = time.perf_counter()
+            n = conn.value(f'SELECT count(*) FROM {call}')
+            spent = time.perf_counter() - began
+            conn.run('COMMIT')
+            took = float(urllib.request.urlopen(f'{endpoint}/took').read().split(b':')[1].strip(b' }'))
+            assert n == '100', n
+            if turn >= 3:
+                added[name].append((spent - took) * 1000)
+    rows = []
+    for name, samples in added.items():
+        low, middle, high = quartiles(samples)
+        rows.append(Row(f'{name}, a page of 100, adds', f'{middle:.2f} ms ({low:.2f}–{high:.2f})', '≤ 2 ms', middle <= 2))
+    return rows
+
+
+def downloading():
+    """What a session takes for a file of 100 MB, at its highest; of its own memory, without shared buffers."""
+    conn = Connection('')
+    pid = conn.value('SELECT pg_backend_pid()')
+    as_tenant(conn)
+    conn.value("SELECT count(*) FROM orla_api.files('drive')")
+    before = megabytes(pid, 'VmHWM:')
+    size = conn.value("SELECT octet_length(orla_api.download_file('drive', 'large'))")
+    assert size == str(100 << 20), size
+    peak = megabytes(pid, 'VmHWM:') - before
+    conn.run('COMMIT')
+    left = megabytes(pid, 'VmRSS:') - before
+    conn.close()
+    return [Row('download_file() of 100 MB, memory', f'{peak:.0f} MB, {max(left, 0):.0f} MB after')]
+
+
+def milliseconds_to_cancel(conn, statement):
+    """From the cancel of a call that hangs until its session has the error."""
+    hung = Connection('')
+    pid = hung.value('SELECT pg_backend_pid()')
+    as_tenant(hung)
+    if 'orla_api' not in statement:
+        hung.run('RESET ROLE')
+    told = []
+
+    def wait():
+        try:
+            hung.run(statement)
+        except RuntimeError as error:
+            told.append((time.perf_counter(), str(error)))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while conn.value(f"SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid}") != 'Extension':
+        time.sleep(0.01)
+    time.sleep(0.1)
+    began = time.perf_counter()
+    conn.run(f'SELECT pg_cancel_backend({pid})')
+    waiting.join()
+    assert 'canceling statement' in told[0][1], told
+    hung.run('ROLLBACK')
+    hung.close()
+    return (told[0][0] - began) * 1000
+
+
+def cancelling(endpoint, conn, turns):
+    """Calls that wait for somebody who never answers; test/t/165_cancel.pl has the others."""
+    calls = {
+        'http_fetch()': f"""SELECT orla.http_fetch('{{"url": "{endpoint}/silent/x", "hosts": ["127.0.0.1"], "timeout_ms": 300000}}')""",
+        'files()': "SELECT orla_api.files('silent')",
+        'search_files()': "SELECT orla_api.search_files('silent', 'words')",
+        'download_file()': "SELECT orla_api.download_file('silent', 'x')",
+    }
+    took = []
+    for turn in range(turns):
+        # one that no request is under way for
+        tenant = conn.value("UPDATE orla.user_cloud_storage_tokens SET token_expires_at = now() WHERE (user_id, provider) = (SELECT user_id, provider"
+                            " FROM orla.user_cloud_storage_tokens WHERE provider = 'silent' AND status = 'connected' AND claimed_at IS NULL"
+                            " AND token_expires_at > now() AND user_id <> bench.tenant(1) LIMIT 1) RETURNING user_id")
+        calls['a refresh'] = f"""SELECT orla.consult('fresh_token', '{{"user_id": "{tenant}", "provider": "silent"}}')"""
+        took += [(milliseconds_to_cancel(conn, statement), name) for name, statement in calls.items()]
+    slowest, name = max(took)
+    return [Row(f'cancel of a hung call, slowest of {len(took)}', f'{slowest:.1f} ms ({name})', '≤ 50 ms', slowest <= 50)]
 
 
 def main(endpoint, connections, turns):
@@ -212,6 +288,7 @@ def main(endpoint, connections, turns):
     for name, work in (('sealing', lambda: sealing(conn, turns)), ('files', lambda: listing(endpoint, conn, turns)),
                        ('refreshing', lambda: refreshing(conn, endpoint, turns)),
                        ('beside a provider that hangs', lambda: beside_a_silent_one(conn, endpoint, max(turns // 3, 1))),
+                       ('downloading', downloading), ('cancelling', lambda: cancelling(endpoint, conn, turns)),
                        ('keeping fresh', lambda: keeping_fresh(conn, endpoint, connections))):
         rows += work()
         say(f'  {name}')

@@ -20,7 +20,7 @@ CREATE FUNCTION bench.provider(name text, url text, path text) RETURNS void
     LANGUAGE sql
     RETURN orla.configure_provider(name, 'client', 'secret', jsonb_build_object(
         'label', name, 'files', 'google_drive', 'hosts', jsonb_build_array('127.0.0.1'), 'scopes', '["files"]'::jsonb,
-        'authorize_url', url || '/authorize', 'token_url', url || path || '/token', 'api_url', url || '/drive/v3'));
+        'authorize_url', url || '/authorize', 'token_url', url || path || '/token', 'api_url', url || path || '/drive/v3'));
 
 CREATE FUNCTION bench.connections(who text, first int, last int) RETURNS void
     LANGUAGE sql

@@ -3,7 +3,7 @@
     custody_endpoint.py        prints its port; ends when its input does
 
 POST /token and /other/token: a new pair of tokens. GET /drive/v3/files: a page of a hundred
-files. /silent/token: nothing, ever. GET /set?delay=50 sets the milliseconds;
+files; /drive/v3/files/large: a file of 100 MB. /silent/…: nothing, ever. GET /set?delay=50 sets the milliseconds;
 GET /took: of the last answer, from request to answer. By asyncio and
 nothing else, since what the endpoint costs falls to both sides.
 """
@@ -17,6 +17,7 @@ FILES = json.dumps({'files': [
     {'id': f'file{i}', 'name': f'A file with the number {i}.txt', 'mimeType': 'text/plain', 'size': '12345',
      'modifiedTime': '2026-01-02T03:04:05.678Z', 'parents': ['root'], 'webViewLink': f'https://drive.example/file{i}',
      'md5Checksum': f'{i:032x}', 'trashed': False} for i in range(100)]}).encode()
+LARGE = json.dumps({'id': 'large', 'name': 'large.bin', 'mimeType': 'application/octet-stream', 'size': str(100 << 20), 'parents': ['root']}).encode()
 delay = 0.05
 took = 0.0
 
@@ -56,7 +57,11 @@ class Endpoint(asyncio.Protocol):
         elif path.startswith('/silent/'):
             pass
         else:
-            body = FILES if path.startswith('/drive/') else token()
+            body = token()
+            if path.startswith('/drive/v3/files/large'):
+                body = bytes(100 << 20) if 'alt=media' in path else LARGE
+            elif path.startswith('/drive/'):
+                body = FILES
             asyncio.get_running_loop().call_later(delay, self.send, body, began)
 
     def send(self, body, began):

@@ -3,7 +3,7 @@
 // the keyboard gets everywhere.
 //
 // With ORLA_SCREENSHOTS=FOLDER pictures are put there: docs/screenshots has
-// those of the last release.
+// some of those of the last release.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -134,7 +134,73 @@ for (const [size, scheme] of WAYS) {
   });
 }
 
+describe('with more than anybody had in mind', () => {
+  const LONG = 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen'.repeat(4);
+
+  test('nothing sticks out, on a phone and on a desk', async () => {
+    const zoe = await (await Person.arrive(world, 'Zoe')).join();
+    const rows = (text) => world.database.sql(text, [zoe.id, LONG]);
+    await rows('UPDATE orla.users SET name = $2, organization_name = $2 WHERE id = $1');
+    await rows(`INSERT INTO orla.content_library (user_id, title, content, platform, tags, content_type) SELECT $1, i || $2, $2, left($2, 100), ARRAY[$2, $2], 'blog' FROM generate_series(1, 60) AS i`);
+    await rows(`INSERT INTO orla.content_calendar (user_id, title, platform, notes, scheduled_date) SELECT $1, $2, left($2, 100), $2, date_trunc('day', now()) + i * interval '40 minutes' FROM generate_series(1, 30) AS i`);
+    await rows(`INSERT INTO orla.brand_voice_assets (user_id, filename, content_preview) SELECT $1, i || $2, $2 FROM generate_series(1, 60) AS i`);
+    await rows(`INSERT INTO orla.brand_strategy (user_id, brand_voice, content_themes, brand_colors, brand_fonts) VALUES ($1, jsonb_build_object('tone', $2::text, 'personality', jsonb_build_array($2)), ARRAY[$2], ARRAY[$2], ARRAY[$2])`);
+    await rows(`INSERT INTO orla.competitors (user_id, name, industry, location) SELECT $1, $2, $2, $2 FROM generate_series(1, 20)`);
+    await rows(`INSERT INTO orla.jobs (user_id, kind, status, error, model) SELECT $1, left($2, 90), 'failed', $2, $2 FROM generate_series(1, 60)`);
+    await rows(`INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, provider_user_id, provider_email, status, last_error) VALUES ($1, 'dropbox', 'x', $2 || '@example.org', 'needs_reconnect', $2)`);
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      await zoe.page.setViewportSize(viewport);
+      for (const name of INSIDE) {
+        await zoe.open(name);
+        assert.deepEqual(await stickingOut(zoe.page), [], `${name}, ${size}`);
+      }
+      for (const [page, button] of [['library', /Donau/], ['calendar', /Donau/], ['brand-material', /^\d+Donau/], ['strategy', 'Edit'], ['strategy', /^Remove/]]) {
+        await zoe.open(page);
+        await zoe.page.locator('main').getByRole('button', { name: button }).first().click();
+        await zoe.page.getByRole('dialog').waitFor();
+        assert.deepEqual(await stickingOut(zoe.page), [], `${page}, a dialog, ${size}`);
+        const wider = await zoe.page.evaluate(() => [...document.querySelectorAll('dialog, dialog *')].filter((one) => one.scrollWidth > one.clientWidth + 1
+          && ['auto', 'scroll'].includes(getComputedStyle(one).overflowX) && one.tagName !== 'TEXTAREA').map((one) => one.outerHTML.slice(0, 80)));
+        assert.deepEqual(wider, [], `${page}, in a dialog, ${size}`);
+      }
+    }
+    await zoe.open('library');
+    assert.equal(await zoe.page.locator('.card').count(), 24);
+    await zoe.page.getByRole('button', { name: 'Show more' }).click();
+    await zoe.page.locator('.card').nth(47).waitFor();
+    await zoe.page.getByRole('button', { name: 'Show more' }).click();
+    await zoe.page.locator('.card').nth(59).waitFor();
+    await zoe.hasNoProblems();
+    await zoe.leave();
+  });
+});
+
 describe('by keyboard alone', () => {
+  test('everything that can be used is reached, and shows that it has the focus', async () => {
+    await ada.page.setViewportSize(SIZES.desk);
+    for (const name of [...DOOR, ...INSIDE]) {
+      await ada.open(name);
+      await ada.page.evaluate(() => {
+        globalThis.left = new Set([...document.querySelectorAll('a[href], button, input, select, textarea, summary')].filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled
+          && !(one.type === 'radio' && !one.checked)));
+        globalThis.ringless = [];
+      });
+      for (let i = 0; i < 150; i++) {
+        await ada.page.keyboard.press('Tab');
+        const over = await ada.page.evaluate(() => {
+          const one = document.activeElement;
+          if (!globalThis.left.delete(one)) return globalThis.left.size === 0;
+          const places = [one, one.nextElementSibling, one.closest('.card'), one.closest('.drop')].filter(Boolean);
+          if (!places.some((place) => getComputedStyle(place).outlineStyle !== 'none' && parseFloat(getComputedStyle(place).outlineWidth) >= 2)) globalThis.ringless.push(one.outerHTML.slice(0, 100));
+          return globalThis.left.size === 0;
+        });
+        if (over) break;
+      }
+      const found = await ada.page.evaluate(() => [[...globalThis.left].map((one) => one.outerHTML.slice(0, 100)), globalThis.ringless]);
+      assert.deepEqual(found, [[], []], name);
+    }
+  });
+
   const focused = (page) => page.evaluate(() => (document.activeElement.textContent || document.activeElement.getAttribute('aria-label') || document.activeElement.name).trim());
 
   test('one skips to the content, and through the navigation', async () => {

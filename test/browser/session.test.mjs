@@ -1,6 +1,6 @@
 // The session of a browser: cookies that no script can read, renewed when they
-// must be, of no use to other sites (way 62 of docs/security.md); and pages that
-// show hostile text as text.
+// must be, of no use to other sites; and pages that show hostile text as text (ways
+// 62, 144, 145, 146, 147, 148, 149 and 150 of docs/security.md).
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -29,7 +29,7 @@ async function spoil(person, name = 'orla_session') {
 }
 
 before(async () => {
-  world = await startWorld();
+  world = await startWorld({ remembers: true });
   ada = await (await Person.arrive(world, 'Ada')).join();
 });
 
@@ -82,6 +82,35 @@ describe('the cookies', () => {
   });
 });
 
+describe('after the sign-out', () => {
+  test('the browser has nothing of the person any more, neither by its back button nor for whoever signs in next', async () => {
+    const fay = await (await Person.arrive(world, 'Fay')).join();
+    await rows(`INSERT INTO orla.content_library (user_id, title, content) VALUES ($1, 'Of Fay alone', 'x')`, [fay.id]);
+    const { page } = fay;
+    await fay.open('library');
+    await page.getByRole('button', { name: 'Of Fay alone' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You are signed out.').waitFor();
+    // by history alone: what the browser kept, it would show
+    await page.evaluate(() => history.back());
+    await page.waitForURL('**/sign-in#next=*');
+    assert.equal(await page.getByText('Of Fay alone').count(), 0);
+    fay.email = ada.email;
+    await fay.signIn();
+    await page.waitForURL('**/library');
+    await page.getByText('Your library is empty').waitFor();
+    assert.equal(await page.getByText('Of Fay alone').count(), 0);
+    assert.ok(!(await page.locator('.side').innerText()).includes('Fay'));
+    for (const path of ['library', '../content_library', '../rpc/me']) {
+      const kept = await page.evaluate((at) => fetch(at, { cache: 'only-if-cached', mode: 'same-origin' }).then((answer) => answer.text(), () => null), `${world.url}/${path}`);
+      assert.ok(kept === null || !/Fay/.test(kept), `${path} is in no cache`);
+    }
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You are signed out.').waitFor();
+    await fay.leave();
+  });
+});
+
 describe('a 401', () => {
   test('renews the session once, and goes on', async () => {
     await spoil(ada);
@@ -91,6 +120,36 @@ describe('a 401', () => {
     });
     assert.equal(n, 1, 'one for all requests of the page');
     assert.equal((await rows('SELECT 1 FROM orla.sessions WHERE user_id = $1 AND ended_at IS NULL', [ada.id])).length, 1, 'the same session');
+  });
+
+  test('of many requests at once renews it once, also where one of them is told late', async () => {
+    await ada.open('dashboard');
+    await spoil(ada);
+    let renewed;
+    const renewal = new Promise((resolve) => { renewed = resolve; });
+    ada.page.on('response', function listen(answer) {
+      if (!answer.url().endsWith('/refresh_session')) return;
+      ada.page.off('response', listen);
+      answer.finished().then(renewed);
+    });
+    // sent with the old cookie, answered when there is a new one
+    await ada.page.route('**/competitors?late=*', async (route) => {
+      const answer = await route.fetch();
+      assert.equal(answer.status(), 401);
+      await renewal;
+      await route.fulfill({ response: answer });
+      await ada.page.unroute('**/competitors?late=*');
+    });
+    let answers;
+    const n = await counting(ada, 'refresh_session', async () => {
+      answers = await ada.page.evaluate(async () => {
+        const { list } = await import(document.querySelector('link[rel=modulepreload]').href);
+        return Promise.all([...Array.from({ length: 20 }, () => list('competitors', { select: 'id' })), list('competitors', { late: 'not.is.null' }).catch(({ status }) => status)]);
+      });
+    });
+    assert.deepEqual(answers.slice(0, 20), Array(20).fill([]));
+    assert.equal(answers[20], 400, 'it went on to what the server says of it with a session');
+    assert.equal(n, 1, 'one for all');
   });
 
   test('in the middle of a work does the same, and loses nothing', async () => {
@@ -179,7 +238,10 @@ describe('another site', () => {
           fetch(at + '/sign_in', { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: '{"email":"eve@example.org","password":"x"}' }),
           fetch(at.replace('rpc', 'competitors'), { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: '{"name":"forged"}' }),
         ]).then(() => fetch('/done'));
-      </script><iframe src="${world.url}/dashboard"></iframe>`);
+      </script><iframe src="${world.url}/dashboard"></iframe><a href="${world.url}/dashboard">In</a>${
+        // forms need no script and no permission to be read: each of the types that they can have
+        [['logout_everywhere', 'text/plain'], ['sign_out', 'application/x-www-form-urlencoded'], ['refresh_session', 'multipart/form-data'], ['../competitors', 'text/plain']]
+          .map(([path, type]) => `<form method="post" action="${world.url}/${path}" enctype="${type}" target="_blank"><input name='{"name": "forged", "x": "' value='"}'><button>${path}</button></form>`).join('')}`);
     });
     await new Promise((resolve) => { site.listen(0, '127.0.0.1', resolve); });
     address = `http://localhost:${site.address().port}/`;
@@ -200,6 +262,22 @@ describe('another site', () => {
     await ada.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
   });
 
+  test('can send forms and gets nothing by them, and may link to a page', async () => {
+    const evil = await ada.tab();
+    await evil.goto(address);
+    for (const path of ['logout_everywhere', 'sign_out', 'refresh_session', '../competitors']) {
+      const [popup] = await Promise.all([ada.context.waitForEvent('page'), evil.getByRole('button', { name: path, exact: true }).click()]);
+      await popup.waitForLoadState();
+      assert.match(await popup.locator('body').textContent(), /"code":"(PT403|PT401|PGRST\d+|42501|28000)"/, path);
+      await popup.close();
+    }
+    assert.deepEqual(await rows(`SELECT 1 FROM orla.competitors WHERE name = 'forged'`), []);
+    assert.equal((await rows('SELECT 1 FROM orla.sessions WHERE user_id = $1 AND ended_at IS NULL', [ada.id])).length > 0, true);
+    await evil.getByRole('link', { name: 'In' }).click();
+    await evil.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
+    await evil.close();
+  });
+
   test('with the cookies of a browser, as old ones send them, is refused by what it says of itself', async () => {
     const { orla_session, orla_refresh } = await cookies(ada);
     const cookie = `orla_session=${orla_session.value}; orla_refresh=${orla_refresh.value}`;
@@ -212,6 +290,15 @@ describe('another site', () => {
         assert.equal(answer.headers.get('set-cookie'), null);
       }
     }
+    // the types that a form of another site can send without being asked
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x']) {
+      for (const headers of [{}, { 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
+        const answer = await post('logout_everywhere', { 'content-type': type, ...headers });
+        // refused for where it comes from, or by the layer for what it is
+        assert.match(`${answer.status} ${(await answer.json()).code}`, /^(403 PT403|4\d\d PGRST\d+)$/, `${type} ${JSON.stringify(headers)}`);
+      }
+    }
+    assert.equal((await rows('SELECT 1 FROM orla.sessions WHERE user_id = $1 AND ended_at IS NULL', [ada.id])).length > 0, true);
     const bearer = await post('me', { authorization: `Bearer ${orla_session.value}`, 'sec-fetch-site': 'same-origin' });
     assert.equal(bearer.status, 401, 'a bearer token and the cookie at once');
     const own = await post('me', { origin: new URL(world.url).origin });
@@ -219,81 +306,148 @@ describe('another site', () => {
   });
 });
 
+// Hostile text, in every field that a page shows. What makes it findable is the
+// name of its field at the end.
 describe('hostile text', () => {
-  const EVIL = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script><svg onload=window.pwned=1>{{7*7}}';
+  const evil = (field) => `"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}} ${field}`;
+  const EVIL = evil('address');
   const LINK = 'javascript:window.pwned=1';
+  const TABLES = ['users', 'sessions', 'audit_log', 'user_cloud_storage_tokens', 'jobs', 'brand_strategy', 'brand_voice_assets', 'competitors',
+    'competitor_analyses', 'content_library', 'content_calendar'];
+  // Columns of text that take no such text, or are shown by no page.
+  const NEVER = {
+    users: 'password_hash role plan organization_slug verification_token reset_token profile_image_url timezone stripe_customer_id stripe_subscription_id subscription_status',
+    sessions: 'end_reason', audit_log: 'event_status user_agent error_message metadata mac_key_id',
+    user_cloud_storage_tokens: 'provider provider_user_id scopes status metadata selected_folders', jobs: 'status payload',
+    brand_strategy: 'logo_url primary_color secondary_color', brand_voice_assets: 'category file_path', competitors: 'social_handles',
+    competitor_analyses: 'threat_level raw_analysis analysis_type summary strengths weaknesses content_strategy messaging_themes opportunities_for_us what_to_avoid',
+    content_library: 'content_type status metadata media_url', content_calendar: 'content_type status content media_url',
+  };
 
   async function plant() {
     const id = ada.id;
-    await rows('UPDATE orla.users SET name = $2, organization_name = $2 WHERE id = $1', [id, EVIL]);
-    const [{ id: post }] = await rows(`INSERT INTO orla.content_library (user_id, title, content, platform, tags, media_url, content_type, status)
-      VALUES ($1, $2, $2, $2, ARRAY[$2], $3, 'blog', 'draft') RETURNING id`, [id, EVIL, LINK]);
-    await rows(`INSERT INTO orla.content_calendar (user_id, title, platform, notes, content, content_type, scheduled_date, media_url)
-      VALUES ($1, $2, $2, $2, $2, $2, now() + interval '2 hours', $3), ($1, NULL, $2, NULL, NULL, NULL, now() + interval '3 hours', $3)`, [id, EVIL, LINK]);
-    await rows(`UPDATE orla.content_calendar SET content_id = $2 WHERE user_id = $1 AND title IS NULL`, [id, post]);
-    await rows(`INSERT INTO orla.brand_voice_assets (user_id, filename, category, file_type, content_preview, metadata)
-      VALUES ($1, $2, 'guidelines', $2, $2, jsonb_build_object('full_text', $2::text))`, [id, EVIL]);
-    await rows(`INSERT INTO orla.brand_strategy (user_id, brand_voice, messaging_pillars, language_patterns, dos_and_donts, target_audience, content_themes, competitive_positioning, brand_colors, brand_fonts, logo_url)
-      SELECT $1, jsonb_build_object('tone', e, 'personality', jsonb_build_array(e), 'key_characteristics', jsonb_build_array(e)), ARRAY[e],
-        jsonb_build_object('writing_style', e, 'preferred_phrases', jsonb_build_array(e), 'vocabulary', e), jsonb_build_object('dos', jsonb_build_array(e), 'donts', jsonb_build_array(e)),
-        jsonb_build_object('primary', e, 'characteristics', jsonb_build_array(e)), ARRAY[e], jsonb_build_object('unique_value', e, 'avoid', jsonb_build_array(e)),
-        ARRAY[e, '#12594f"><script>'], ARRAY[e], $3 FROM (SELECT $2::text) AS x (e)`, [id, EVIL, LINK]);
-    const [{ id: competitor }] = await rows(`INSERT INTO orla.competitors (user_id, name, industry, location) VALUES ($1, $2, $2, $2) RETURNING id`, [id, EVIL]);
-    await rows(`INSERT INTO orla.competitor_analyses (user_id, competitor_id, threat_level, strategic_summary, marketing_they_do_well, positioning_messaging)
-      VALUES ($1, $2, 'high', $3, ARRAY[$3], $3)`, [id, competitor, EVIL]);
-    await rows(`INSERT INTO orla.jobs (user_id, kind, status, error) VALUES ($1, $2, 'failed', $3), ($1, 'generate_content', 'queued', $3)`, [id, EVIL.slice(0, 90), EVIL]);
-    await rows(`UPDATE orla.sessions SET user_agent = $2 WHERE user_id = $1`, [id, EVIL]);
-    await rows(`INSERT INTO orla.user_cloud_storage_tokens (user_id, provider, provider_user_id, provider_email, access_token, status, last_error)
-      VALUES ($1, 'dropbox', 'x', $2, orla.seal('x', $1, 'user_cloud_storage_tokens|dropbox|access_token'), 'needs_reconnect', $2)`, [id, EVIL]);
+    const e = evil;
+    const insert = async (table, row) => {
+      const names = Object.keys(row);
+      const [made] = await rows(`INSERT INTO orla.${table} (user_id, ${names.join(', ')}) VALUES ($1, ${names.map((_, i) => `$${i + 2}`).join(', ')}) RETURNING id`, [id, ...Object.values(row)]);
+      return made.id;
+    };
+    ada.email = e('users.email').toLowerCase();
+    await rows('UPDATE orla.users SET name = $2, organization_name = $3, email = $4 WHERE id = $1', [id, e('users.name'), e('users.organization_name'), ada.email]);
+    await rows('UPDATE orla.sessions SET user_agent = $2 WHERE user_id = $1', [id, `<img src=x onerror=window.pwned=1> sessions.user_agent`]);
+    await insert('audit_log', { event_type: e('audit_log.event_type').replaceAll('_', ' ') });
+    const post = await insert('content_library', { title: e('content_library.title'), content: e('content_library.content'), platform: e('content_library.platform'),
+      tags: [e('content_library.tags')], media_url: LINK, content_type: 'blog', status: 'draft' });
+    const at = (hours) => new Date(Date.now() + hours * 3600000);
+    await insert('content_calendar', { title: e('content_calendar.title'), platform: e('content_calendar.platform'), notes: e('content_calendar.notes'), scheduled_date: at(1), media_url: LINK });
+    await insert('content_calendar', { content_id: post, scheduled_date: at(2), content_type: 'blog', media_url: LINK });
+    await insert('brand_voice_assets', { filename: e('brand_voice_assets.filename'), file_type: e('brand_voice_assets.file_type'), content_preview: e('brand_voice_assets.content_preview') });
+    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} whole`, metadata: { full_text: e('brand_voice_assets.metadata.full_text') } });
+    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} unread`, metadata: { problem: e('brand_voice_assets.metadata.problem') } });
+    const s = (field) => e(`brand_strategy.${field}`);
+    await insert('brand_strategy', {
+      brand_voice: { tone: s('tone'), personality: [s('personality')], key_characteristics: [s('key_characteristics')] }, messaging_pillars: [s('messaging_pillars')],
+      language_patterns: { writing_style: s('writing_style'), preferred_phrases: [s('preferred_phrases')], vocabulary: [s('vocabulary')] },
+      dos_and_donts: { dos: [s('dos')], donts: [s('donts')] }, target_audience: { primary: s('primary'), characteristics: [s('characteristics')] },
+      content_themes: [s('content_themes')], brand_colors: [s('brand_colors'), '#12594f"><script>'], brand_fonts: [s('brand_fonts')], logo_url: LINK,
+      competitive_positioning: { unique_value: s('unique_value'), copy_and_adapt: [s('copy_and_adapt')], gaps_to_exploit: [s('gaps_to_exploit')], avoid: [s('avoid')] },
+    });
+    const c = (field) => e(`competitors.${field}`);
+    const competitor = await insert('competitors', { name: c('name'), industry: c('industry'), location: c('location') });
+    const a = (field) => e(`competitor_analyses.${field}`);
+    await insert('competitor_analyses', { competitor_id: competitor, threat_level: 'high', strategic_summary: a('strategic_summary'), marketing_they_do_well: [a('marketing_they_do_well')],
+      gaps_they_miss: [a('gaps_they_miss')], positioning_messaging: a('positioning_messaging'), content_opportunities: [a('content_opportunities')] });
+    const j = (field) => `<img src=x onerror=window.pwned=1> jobs.${field}`;
+    await insert('jobs', { kind: j('kind'), status: 'failed', error: j('error'), model: j('model') });
+    await insert('jobs', { kind: 'market_research', status: 'succeeded', result: { [j('key')]: [j('result')] } });
+    await insert('user_cloud_storage_tokens', { provider: 'dropbox', provider_user_id: 'x', provider_email: e('user_cloud_storage_tokens.provider_email'),
+      status: 'needs_reconnect', last_error: e('user_cloud_storage_tokens.last_error') });
   }
 
-  /** The text is there, as text; nothing was made of it. */
-  async function isText(what, times = 1) {
-    const found = await ada.page.evaluate((evil) => {
-      const texts = [document.body.innerText, ...[...document.querySelectorAll('input, textarea')].map(({ value }) => value)].join('\n');
+  /** Each of these fields is there, as text; nothing was made of any. */
+  async function isText(what, ...fields) {
+    await ada.page.locator('html[data-ready]').waitFor({ state: 'attached' });
+    const found = await ada.page.evaluate((wanted) => {
+      const texts = [document.body.textContent, ...[...document.querySelectorAll('input, textarea')].map(({ value }) => value)];
+      const marked = texts.join('\n').split(/<img src=x onerror="?window.pwned=1"?>(?:<script>window.pwned=1<\/script>\{\{7\*7\}\})? /).slice(1);
       return {
-        shown: texts.includes(evil), pwned: window.pwned,
-        foreign: [...document.querySelectorAll('main img, main script, dialog img, dialog script, [onerror], [onload], iframe, [href^="javascript:"]')].map((one) => one.outerHTML),
+        missing: wanted.filter((field) => !marked.some((text) => text.startsWith(field))), pwned: window.pwned,
+        foreign: [...document.querySelectorAll('main img, main script, .side img, dialog img, dialog script, [onerror], [onload], iframe, [href^="javascript:"]')].map((one) => one.outerHTML),
       };
-    }, EVIL);
-    assert.deepEqual(found, { shown: times > 0, pwned: undefined, foreign: [] }, what);
+    }, fields);
+    assert.deepEqual(found, { missing: [], pwned: undefined, foreign: [] }, what);
   }
+  const of = (table, names) => names.split(' ').map((name) => `${table}.${name}`);
+  const STRATEGY = of('brand_strategy', 'tone personality key_characteristics messaging_pillars writing_style preferred_phrases vocabulary dos donts primary characteristics content_themes unique_value brand_colors brand_fonts');
+  const ME = of('users', 'name email');
+
+  test('is planted in every field of text that there is', async () => {
+    await plant();
+    for (const table of TABLES) {
+      const columns = await rows(`SELECT attname AS name FROM pg_attribute WHERE attrelid = ('orla.' || $1)::regclass AND attnum > 0 AND NOT attisdropped
+        AND atttypid::regtype::text IN ('text', 'text[]', 'jsonb', 'character varying') AND attname <> ALL ($2)`, [table, NEVER[table].split(' ')]);
+      for (const { name } of columns) {
+        const [{ planted }] = await rows(`SELECT coalesce(bool_or(${name}::text LIKE '%onerror=%'), false) AS planted FROM orla.${table} WHERE ${table === 'users' ? 'id' : 'user_id'} = $1`, [ada.id]);
+        assert.ok(planted, `${table}.${name}`);
+      }
+    }
+  });
 
   test('is shown as text on every page and in every dialog', async () => {
-    await plant();
+    const { page } = ada;
     await ada.open('dashboard');
-    await isText('dashboard');
+    await isText('dashboard', ...ME, 'content_library.title', 'content_calendar.title', 'content_calendar.platform', 'jobs.kind');
     await ada.open('library');
-    await isText('library');
-    await ada.page.locator('.card h2 button').filter({ hasText: 'onerror' }).click();
-    await isText('library, one text');
-    await ada.page.getByRole('button', { name: 'Delete' }).click();
-    await isText('library, the question');
+    await isText('library', ...of('content_library', 'title content platform tags'));
+    await page.locator('.card h2 button').filter({ hasText: 'onerror' }).click();
+    await isText('library, one text', ...of('content_library', 'title content platform tags'));
+    await rows('UPDATE orla.content_library SET title = $2, content = $3 WHERE user_id = $1 AND title LIKE $4', [ada.id, evil('theirs.title'), evil('theirs.content'), '%content_library.title']);
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('This was changed somewhere else').waitFor();
+    await isText('library, two versions', 'theirs.title', 'theirs.content');
+    await page.getByRole('button', { name: 'Keep mine instead' }).click();
+    await page.getByText('Saved.').waitFor();
+    await page.locator('.card h2 button').filter({ hasText: 'onerror' }).click();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await isText('library, the question', 'content_library.title');
     await ada.open('calendar');
-    await isText('calendar, month');
-    await ada.page.getByRole('radio', { name: 'List' }).check();
-    await ada.page.locator('button.title').first().waitFor();
-    await isText('calendar, list');
-    await ada.page.locator('button.title').first().click();
-    await isText('calendar, one entry');
+    await isText('calendar, month', 'content_calendar.title', 'content_library.title');
+    await page.getByRole('radio', { name: 'List' }).check();
+    await page.locator('button.title').first().waitFor();
+    await isText('calendar, list', 'content_calendar.title', 'content_calendar.platform', 'content_library.title');
+    await page.locator('button.title').filter({ hasText: 'content_calendar.title' }).click();
+    await isText('calendar, one entry', ...of('content_calendar', 'title platform notes'), 'content_library.title');
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await isText('calendar, the question', 'content_calendar.title');
     await ada.open('strategy');
-    await isText('strategy');
-    await ada.page.locator('#competitors button.title').click();
-    await isText('strategy, a competitor');
-    await ada.page.keyboard.press('Escape');
-    await ada.page.getByRole('button', { name: 'Edit' }).click();
-    await isText('strategy, the form');
+    await isText('strategy', ...STRATEGY, ...of('brand_strategy', 'copy_and_adapt gaps_to_exploit avoid'), ...of('competitors', 'name industry location'));
+    await page.locator('#competitors button.title').click();
+    await isText('strategy, a competitor', 'competitors.name', ...of('competitor_analyses', 'strategic_summary marketing_they_do_well gaps_they_miss positioning_messaging content_opportunities'));
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Remove/ }).click();
+    await isText('strategy, the question', 'competitors.name');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await isText('strategy, the form', ...STRATEGY);
     await ada.open('brand-material');
-    await isText('brand material');
-    await ada.page.locator('.files button.title').first().click();
-    await ada.page.locator('dialog .reading').waitFor();
-    await isText('brand material, one file');
+    await isText('brand material', 'brand_voice_assets.filename');
+    for (const [which, ...fields] of [[/filename$/, 'file_type', 'content_preview'], [/whole$/, 'metadata.full_text'], [/unread$/, 'metadata.problem']]) {
+      await page.locator('.files button.title').filter({ hasText: which }).click();
+      await page.locator('dialog .reading, dialog .empty').waitFor();
+      await isText('brand material, one file', ...fields.map((name) => `brand_voice_assets.${name}`));
+      await page.keyboard.press('Escape');
+    }
+    await page.getByLabel('Choose files').setInputFiles([{ name: '<img src=x onerror=window.pwned=1> upload.txt', mimeType: 'text/plain', buffer: Buffer.from('') }]);
+    await page.getByRole('list', { name: 'Uploads' }).getByRole('alert').waitFor();
+    await isText('brand material, an upload that fails', 'upload.txt');
     await ada.open('jobs');
-    await isText('jobs');
+    await isText('jobs', ...of('jobs', 'kind error model'));
+    await page.getByRole('button', { name: 'See the result' }).click();
+    await isText('jobs, a result', 'jobs.key', 'jobs.result');
     await ada.open('cloud-storage');
-    await isText('cloud storage');
+    await isText('cloud storage', ...of('user_cloud_storage_tokens', 'provider_email last_error'));
     await ada.open('account');
-    await isText('account');
+    await isText('account', ...of('users', 'name email organization_name'), 'sessions.user_agent', 'audit log.event type');
   });
 
   test('in names of files at a provider is text, too', async () => {

@@ -88,6 +88,7 @@ try_texts(const char *text)
 	if (orla_http_bearer_is_good(text, strlen(text)))
 		MUST(strpbrk(text, "\r\n \t") == NULL);
 	(void) orla_http_proxy_problem(text);
+	(void) orla_private_hosts_problem(text);
 }
 
 int

@@ -1,7 +1,7 @@
 /*
  * values.c
  *		Values of settings and headers: uuids, URLs, claims' texts, names,
- *		bearer tokens, origins.  The first byte tells which.
+ *		bearer tokens, origins, paths, programs.  The first byte tells which.
  */
 #include "postgres.h"
 
@@ -100,7 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	text = as_text(data + 1, size - 1);
-	switch (data[0] % 6)
+	switch (data[0] % 8)
 	{
 		case 0:
 			try_uuid(data + 1, size - 1);
@@ -119,6 +119,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 5:
 			try_origin(text, size - 1);
+			break;
+		case 6:
+			(void) orla_path_needs_nobody(text);
+			break;
+		case 7:
+			if (orla_program_problem(text) == NULL)
+				MUST(text[0] == '\0' || text[0] == '/');
 			break;
 	}
 	free(text);

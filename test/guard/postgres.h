@@ -1,14 +1,14 @@
 /*
  * postgres.h
  *		Stands before the server's header of this name when test/leaks builds
- *		the module for valgrind: memory of the server's contexts gets a
- *		guard behind its end.
+ *		the module: memory of the server's contexts gets a guard behind its end.
  *
- * A context takes memory from malloc in blocks, so valgrind does not see where
- * one piece of it ends and the next begins, nor that a piece is new.  Here each
- * piece that the module asks for counts as undefined until it is written, and
- * some bytes behind it must not be touched, until the module frees the piece or
- * the server resets the context.
+ * A context takes memory from malloc in blocks, so neither valgrind nor the
+ * address sanitizer sees where one piece of it ends and the next begins, nor
+ * valgrind that a piece is new.  Here some bytes behind each piece that the
+ * module asks for must not be touched, until the module frees the piece or the
+ * server resets the context; under valgrind the piece counts as undefined until
+ * it is written.
  */
 #ifndef ORLA_GUARD_H
 #define ORLA_GUARD_H
@@ -16,7 +16,18 @@
 #include_next "postgres.h"
 
 #include "utils/memutils.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define ORLA_FORBID(at, n)		ASAN_POISON_MEMORY_REGION((at), (n))
+#define ORLA_ALLOW(at, n)		ASAN_UNPOISON_MEMORY_REGION((at), (n))
+#define ORLA_IS_NEW(at, n)		((void) (at))
+#else
 #include <valgrind/memcheck.h>
+#define ORLA_FORBID(at, n)		VALGRIND_MAKE_MEM_NOACCESS((at), (n))
+#define ORLA_ALLOW(at, n)		VALGRIND_MAKE_MEM_DEFINED((at), (n))
+#define ORLA_IS_NEW(at, n)		VALGRIND_MAKE_MEM_UNDEFINED((at), (n))
+#endif
 
 #define ORLA_GUARD_LEN	16
 
@@ -39,7 +50,7 @@ orla_guard_end(void *arg)
 {
 	OrlaGuard  *guard = arg;
 
-	VALGRIND_MAKE_MEM_DEFINED(guard->piece, guard->len);
+	ORLA_ALLOW(guard->piece, guard->len);
 }
 
 /* piece has room for n bytes that were asked for, and the guard. */
@@ -53,14 +64,14 @@ orla_guard(MemoryContext context, void *piece, Size n)
 	guard->callback.func = orla_guard_end;
 	guard->callback.arg = guard;
 	MemoryContextRegisterResetCallback(context, &guard->callback);
-	VALGRIND_MAKE_MEM_NOACCESS((char *) piece + n, ORLA_GUARD_LEN);
+	ORLA_FORBID((char *) piece + n, ORLA_GUARD_LEN);
 	return piece;
 }
 
 static inline void
 orla_unguard(void *piece)
 {
-	VALGRIND_MAKE_MEM_DEFINED(piece, GetMemoryChunkSpace(piece) - ORLA_CHUNK_HEADER);
+	ORLA_ALLOW(piece, GetMemoryChunkSpace(piece) - ORLA_CHUNK_HEADER);
 }
 
 static inline void *
@@ -68,7 +79,7 @@ orla_guarded_alloc(MemoryContext context, Size n)
 {
 	void	   *piece = MemoryContextAlloc(context, n + ORLA_GUARD_LEN);
 
-	VALGRIND_MAKE_MEM_UNDEFINED(piece, n);
+	ORLA_IS_NEW(piece, n);
 	return orla_guard(context, piece, n);
 }
 

@@ -159,6 +159,16 @@ test('import_file writes, so a GET does not', async () => {
   refused(answer, 405, '25006', 'cannot execute import_file in a read-only transaction');
 });
 
+test('what is imported has its text, and joins what the brand is told by', async () => {
+  const { body: made, status, text } = await ada.api.rpc('import_file', { provider: 'dropbox', file_id: '/Brand/notes.txt', category: 'voice_samples' });
+  assert.deepEqual([status, made.filename, made.category, made.content_preview, made.metadata?.full_text, made.metadata?.text_outcome],
+    [200, 'notes.txt', 'voice_samples', 'We write plainly.\n', 'We write plainly.\n', 'found'], text);
+  assert.match(made.file_path, /^dropbox:/);
+  const context = await ada.api.get('/rpc/brand_context');
+  assert.deepEqual(context.body.assets.voice_samples.map(({ id, text }) => [id, text]), [[made.id, 'We write plainly.\n']], context.text);
+  assert.deepEqual((await ben.api.get('/rpc/brand_context')).body.assets, {});
+});
+
 test('a next page on another host', async () => {
   await providers.call('POST', 'knobs', { provider: 'onedrive', next_link: 'foreign', page_limit: 1 });
   refused(await get(ada, 'files', { provider: 'onedrive' }), 502, 'PT502', 'the provider leads to another server');

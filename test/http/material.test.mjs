@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { SAMPLES } from '../providers/lib/samples.mjs';
 import { Client } from './lib/client.mjs';
 import { startDatabase } from './lib/database.mjs';
 import { startLayer } from './lib/layer.mjs';
@@ -20,7 +21,7 @@ let ben;
 let cleo;
 
 before(async () => {
-  database = await startDatabase({ settings: { 'orla.max_upload': '1MB', 'orla.max_material': '3MB', 'orla.extract_python': '', 'orla.extract_pdf': '' } });
+  database = await startDatabase({ settings: { 'orla.max_upload': '1MB', 'orla.max_material': '3MB' } });
   layer = await startLayer(database);
   anybody = new Client(layer.url);
   ada = await join(anybody, database, 'Ada');
@@ -147,6 +148,54 @@ describe('what is refused leaves nothing', () => {
   });
 });
 
+describe('a file that cannot be read is kept, and says why', () => {
+  let eve;
+  before(async () => { eve = await join(anybody, database, 'Eve'); });
+
+  const cases = [
+    ['a zip bomb as DOCX', 'bomb.docx', SAMPLES.docx_bomb, 'too large'],
+    ['one that lies about its size', 'lying.docx', SAMPLES.docx_lying, 'damaged'],
+    ['a DOCX of entities', 'entities.docx', SAMPLES.docx_entities, 'damaged'],
+    ['half a DOCX', 'half.docx', SAMPLES.docx_broken, 'damaged'],
+    ['a PDF with a password', 'locked.pdf', SAMPLES.pdf_password, 'encrypted'],
+    ['half a PDF', 'half.pdf', SAMPLES.pdf_broken, 'damaged'],
+  ];
+  for (const [what, name, make, outcome] of cases) {
+    test(`${what}: ${outcome}`, async () => {
+      const bytes = make();
+      const { status, body, text } = await upload(eve, name, 'guidelines', bytes);
+      assert.deepEqual([status, body.metadata?.text_outcome, body.content_preview], [200, outcome, null], text);
+      const back = await bytesOf(eve, `/rpc/download_asset?asset_id=${body.id}`);
+      assert.ok(back.bytes.equals(bytes), 'nothing is lost');
+      assert.equal((await eve.api.delete(`/brand_voice_assets?id=eq.${body.id}`)).status, 204);
+    });
+  }
+
+  test('while a wrong extension is no matter', async () => {
+    const found = async (name, make) => {
+      const { body, text } = await upload(eve, name, 'voice_samples', make());
+      assert.match(body.metadata?.full_text ?? '', /\S/, text);
+      return [body.file_type, body.metadata.text_outcome, body.metadata.found_type];
+    };
+    assert.deepEqual(await found('is-docx.pdf', SAMPLES.docx), ['application/pdf', 'found', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document']);
+    assert.deepEqual(await found('is-pdf.docx', SAMPLES.pdf), ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', 'found', 'application/pdf']);
+  });
+});
+
+test('a file of a GB is refused before it is taken in', async () => {
+  const had = await count(ada);
+  const session = await database.connectLogin();
+  try {
+    await session.query('BEGIN');
+    await session.query('SELECT set_config(\'request.path\', \'/rpc/upload_asset\', true), set_config(\'request.headers\', $1, true)',
+      [JSON.stringify({ authorization: `Bearer ${ada.session.access_token}`, 'content-length': String(1 << 30) })]);
+    await assert.rejects(session.query('SELECT orla.pre_request()'), { code: 'PT413', message: 'file is too large', detail: 'The limit is 1MB.' });
+  } finally {
+    await session.end();
+  }
+  assert.equal(await count(ada), had);
+});
+
 test('files that arrive at once do not get more room than there is', async () => {
   const file = randomBytes(700 * KB);
   const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => upload(cleo, `${n}.bin`, 'logos', file)));
@@ -217,7 +266,8 @@ describe('what is computed', () => {
     }
     await ada.api.post('/content_library', [{ title: 'a', content_type: 'blog', status: 'draft' }, { title: 'b', content_type: 'video', status: 'published' }]);
     await ada.api.post('/content_calendar', ['2098', '2099', '2097'].map((year) => ({ title: year, scheduled_date: `${year}-01-01T00:00:00Z` })));
-    await ada.api.post('/content_calendar', { title: 'over', scheduled_date: '2001-01-01T00:00:00Z' });
+    await ada.api.post('/content_calendar', { title: 'over', status: 'published', scheduled_date: '2001-01-01T00:00:00Z' });
+    await database.sql('INSERT INTO orla.content_calendar (user_id, title, scheduled_date) VALUES ($1, \'missed\', \'2001-01-01\')', [ada.id]);
   });
 
   test('takes filters, paging, ordering and a count', async () => {
@@ -266,6 +316,65 @@ describe('views of content as PostgREST users expect them', () => {
     assert.deepEqual([failed.status, failed.body.code], [400, '23514'], failed.text);
     assert.deepEqual((await ben.api.get('/content_library?select=title&order=title')).body, [{ title: 'one' }, { title: 'two' }]);
   });
+
+  const rows = {
+    brand_strategy: [{ primary_color: '#010203' }, 'primary_color', '#040506'],
+    brand_voice_assets: [{ filename: 'a.txt', category: 'logos' }, 'filename', 'b.txt'],
+    competitors: [{ name: 'a' }, 'name', 'b'],
+    competitor_analyses: [{ threat_level: 'low' }, 'threat_level', 'high'],
+    content_library: [{ title: 'a' }, 'title', 'b'],
+    content_calendar: [{ title: 'a', scheduled_date: '2090-01-01T00:00:00Z' }, 'title', 'b'],
+    published_posts: [{ platform: 'a' }, 'platform', 'b'],
+  };
+  test('each of them takes insert, upsert, filters, ordering, paging, update and delete', async () => {
+    const fay = await join(anybody, database, 'Fay');
+    const { body: [{ id: competitor_id }] } = await fay.api.post('/competitors', { name: 'z' }, FULL);
+    for (const [view, [row, column, other]] of Object.entries(rows)) {
+      const ids = [randomUUID(), randomUUID()];
+      const whole = ids.map((id) => ({ user_id: fay.id, id, ...row, ...view === 'competitor_analyses' ? { competitor_id } : {} }));
+      const most = view === 'brand_strategy' ? 1 : 2;        // there is one
+      const made = await fay.api.post(`/${view}`, whole.slice(0, most), FULL);
+      assert.deepEqual([made.status, made.body.length], [201, most], `${view}: ${made.text}`);
+      const merged = await fay.api.post(`/${view}`, [{ ...whole[0], [column]: other }], { prefer: 'resolution=merge-duplicates, return=representation' });
+      assert.deepEqual([merged.status, merged.body[0]?.[column]], [200, other], `${view}: ${merged.text}`);
+      const page = await fay.api.get(`/${view}?select=id,${column}&id=in.(${ids})&order=${column}.desc&limit=1`, { prefer: 'count=exact' });
+      assert.deepEqual([page.body.length, page.headers['content-range']], [1, `0-0/${most}`], `${view}: ${page.text}`);
+      const patched = await fay.api.patch(`/${view}?id=eq.${ids[0]}`, { [column]: row[column] }, FULL);
+      assert.deepEqual([patched.status, patched.body[0]?.[column]], [200, row[column]], `${view}: ${patched.text}`);
+      const deleted = await fay.api.delete(`/${view}?id=in.(${ids})`, FULL);
+      assert.deepEqual([deleted.status, deleted.body.length], [200, most], `${view}: ${deleted.text}`);
+    }
+  });
+
+  test('two tabs: the one that read what is no longer there changes nothing, and hears of it', async () => {
+    const { body: [read] } = await ben.api.post('/content_library', { title: 'draft', content: 'of the first' }, FULL);
+    const save = (row, headers = {}) => ben.api.patch(`/content_library?id=eq.${row.id}&updated_at=eq.${encodeURIComponent(row.updated_at)}`,
+      { content: row.content }, { ...FULL, headers });
+    const first = await save({ ...read, content: 'first tab' });
+    assert.deepEqual([first.status, first.body.length], [200, 1], first.text);
+    const second = await save({ ...read, content: 'second tab' });
+    assert.deepEqual([second.status, second.body], [200, []], second.text);
+    const strict = await save({ ...read, content: 'second tab' }, { accept: 'application/vnd.pgrst.object+json' });
+    assert.deepEqual([strict.status, strict.body.code], [406, 'PGRST116'], strict.text);
+    const { body: [now] } = await ben.api.get(`/content_library?id=eq.${read.id}`);
+    assert.equal(now.content, 'first tab');
+    const third = await save({ ...now, content: 'both' });
+    assert.deepEqual([third.status, third.body[0].content], [200, 'both'], third.text);
+  });
+
+  const refusals = [
+    ['a day that is over', '22008', 'scheduled_date is in the past', () => ben.api.post('/content_calendar', { title: 'x', scheduled_date: '2001-01-01T00:00:00Z' })],
+    ['the year 20000', '22008', 'scheduled_date is too far away', () => ben.api.post('/content_calendar', { title: 'x', scheduled_date: '20000-01-01T00:00:00Z' })],
+    ['no day at all', '22007', 'invalid input syntax for type timestamp with time zone: "soon"', () => ben.api.post('/content_calendar', { title: 'x', scheduled_date: 'soon' })],
+    ['an unknown content type', '23514', 'new row for relation "content_library" violates check constraint "content_library_content_type_check"',
+      () => ben.api.post('/content_library', { title: 'x', content_type: 'podcast' })],
+    ['an unknown category', '23514', 'new row for relation "brand_voice_assets" violates check constraint "brand_voice_assets_category_check"',
+      () => ben.api.post('/brand_voice_assets', { filename: 'x', category: 'memes' })],
+    ['one to generate', '22023', 'unknown content type', () => ben.api.rpc('generate_content', { content_type: 'podcast' })],
+  ];
+  for (const [what, code, message, call] of refusals) {
+    test(`${what}: 400`, async () => refused(await call(), 400, code, message));
+  }
 
   test('ignored duplicates', async () => {
     const id = randomUUID();

@@ -1,5 +1,6 @@
 // Pages, and the session that a browser holds in cookies, as PostgREST carries
-// them. What a browser makes of them is in test/browser.
+// them (ways 144, 145, 146, 150 and 151 of docs/security.md). What a browser makes
+// of them is in test/browser.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Client } from './lib/client.mjs';
@@ -110,6 +111,11 @@ describe('a page', () => {
 });
 
 describe('the session of a browser', () => {
+  test('is found by a function that runs with the rights of its caller: it has to change the role', async () => {
+    const [found] = await database.sql(`SELECT prosecdef AS definer, proconfig AS settings FROM pg_proc WHERE oid = 'orla.pre_request()'::regprocedure`);
+    assert.deepEqual(found, { definer: false, settings: null });
+  });
+
   const signIn = (password = PASSWORD, { headers = OWN, cookie } = {}) =>
     anybody.as({ cookie }).rpc('sign_in', { email: ada.email, password }, { headers });
 

@@ -329,7 +329,7 @@ SELECT is(:'me'::text || ' ' || :'sessions', 'answered answered', 'what only rea
 -- ---------------------------------------------------------------------------
 -- What has expired is removed
 -- ---------------------------------------------------------------------------
-SELECT is(string_agg(what, ' '), 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states revocations', 'purge_expired tells what it looked at') FROM orla.purge_expired();
+SELECT is(string_agg(what, ' '), 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states jobs revocations', 'purge_expired tells what it looked at') FROM orla.purge_expired();
 SELECT is(sum(removed), 0::numeric, 'nothing is old enough') FROM orla.purge_expired();
 UPDATE orla.sessions SET ended_at = now() - interval '31 days' WHERE user_id = :'ada_id' AND ended_at IS NOT NULL;
 UPDATE orla.sessions SET expires_at = now() - interval '29 days' WHERE user_id = :'ben_id';

@@ -185,6 +185,7 @@ await listen('badlength', raw('HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nab
 await listen('badheader', raw('HTTP/1.1 200 OK\r\nX\x01-Y: z\r\nX-Z: a\x01b\r\n folded\r\nContent-Length: 2\r\n\r\nok'));
 await listen('badline', raw('HTTP/1.1 200 OK\r\nX-Odd\r\nContent-Length: 2\r\n\r\nok'));
 await listen('dying', http.createServer({ keepAliveTimeout: 60000 }, handle('dying')));
+await listen('badmany', raw(`HTTP/1.1 200 OK\r\n${Array.from({ length: 40000 }, (_, i) => `${i.toString(36)}:\r\n`).join('')}Content-Length: 2\r\n\r\nok`));
 await listen('dumb', raw());
 await listen('proxy', proxy());
 await listen('lockedproxy', proxy('user:p@ss'));

@@ -105,6 +105,21 @@ like($c->sql("ALTER SYSTEM SET orla.databases = 'a,,b';", database => 'postgres'
 $c->sql('DROP DATABASE copy; DROP ROLE owner_of_two; DROP ROLE regress_stranger;', database => 'postgres');
 $c->wait_for_worker;
 
+# ---- a call that it cannot take ---------------------------------------------------------------
+
+# Its mapping needs a descriptor, of which it gets no more.
+{
+	my $worker = $c->worker;
+	my ($soft) = Cluster::slurp("/proc/$worker/limits") =~ /^Max open files\s+(\d+)/m;
+	is($c->sql("SELECT orla_api.logout('x') ->> 'message';"), 'You are signed out.', 'a call');
+	is(system(Cluster::as_owner('prlimit', '--pid', $worker, '--nofile=3:')), 0, 'a worker that gets no more descriptors');
+	my $answer = $c->sql("\\set VERBOSITY verbose\nSET statement_timeout = '30s'; SELECT orla_api.logout('x');");
+	is(system(Cluster::as_owner('prlimit', '--pid', $worker, "--nofile=$soft:")), 0, 'and gets them again');
+	like($answer, qr/^ERROR:  PT503: too busy, try again\nDETAIL:  The worker had no memory or no descriptor to take the call\.\nHINT:  Try again in a moment\.$/m, 'who called is told');
+	is($c->sql("SELECT orla_api.logout('x') ->> 'message';"), 'You are signed out.', 'and the next call is taken');
+	is($c->worker, $worker, 'by the same worker');
+}
+
 # ---- ends ------------------------------------------------------------------------------------
 
 {

@@ -5,7 +5,7 @@
 # The model is test/models, which speaks both protocols.  A cluster of its own,
 # since the worker is a process and is restarted here.
 #
-# Ways 129, 130, 131 and 132 of docs/security.md.
+# Ways 129, 130, 131, 132 and 143 of docs/security.md.
 use strict;
 use warnings;
 
@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 
 my ($ada, $ben) = ('aaaaaaaa-0000-4000-8000-000000000001', 'bbbbbbbb-0000-4000-8000-000000000002');
 my ($right, $wrong) = ('sk-right', 'sk-planted-wrong-key-0123456789');
-my @options = ('shared_preload_libraries=orla', 'orla.databases=app', 'orla.allow_loopback_http=on',
+my @options = ('shared_preload_libraries=orla', 'orla.databases=app',
 	'log_min_messages=debug2', 'log_statement=all', 'log_parameter_max_length=-1');
 my $json = JSON::PP->new->utf8->canonical;
 my $http = HTTP::Tiny->new(timeout => 60);
@@ -52,7 +52,7 @@ is($c->sql("SET client_min_messages = warning; CREATE EXTENSION orla CASCADE; SE
 $c->sql("INSERT INTO orla.users (id, name, email, password_hash) VALUES ('$ada', 'Ada', 'ada\@example.org', '\$argon2id\$x'), ('$ben', 'Ben', 'ben\@example.org', '\$argon2id\$x');
 	SELECT orla.create_tenant_key(id) FROM orla.users;
 	CREATE ROLE door LOGIN; GRANT orla_gateway TO door;
-	CREATE FUNCTION orla.do_show(args jsonb) RETURNS jsonb LANGUAGE sql AS \$\$ SELECT jsonb_build_object('answer', current_setting(args ->> 'name')) \$\$;");
+	CREATE FUNCTION orla.do_show(args jsonb) RETURNS jsonb LANGUAGE sql SECURITY DEFINER AS \$\$ SELECT jsonb_build_object('answer', current_setting(args ->> 'name')) \$\$;");
 
 sub as
 {
@@ -88,7 +88,7 @@ sub settings
 	$c->sql(join('', map { "ALTER SYSTEM SET $_ = '$to{$_}';" } keys %to) . 'SELECT pg_reload_conf();');
 	for my $name (keys %to)
 	{
-		Cluster::waits_until(sub { $c->sql("SET $name = '$to{$name}'; SET ROLE orla_service; SELECT orla.consult('show', '{\"name\": \"$name\"}') #>> '{}' = current_setting('$name')") eq 't' })
+		Cluster::waits_until(sub { $c->sql("SET $name = '$to{$name}'; SELECT current_setting('$name') AS wanted \\gset\nSET ROLE orla_service; SELECT orla.consult('show', '{\"name\": \"$name\"}') #>> '{}' = :'wanted'") eq 't' })
 		  or die "the worker does not know $name\n";
 	}
 }
@@ -103,6 +103,7 @@ sub use_model
 sub library { my ($tenant) = @_; return as($tenant, 'SELECT count(*) FROM orla_api.content_library') }
 
 ok(Cluster::waits_until(sub { $c->sql('SELECT ready FROM orla.worker_status') eq 't' }), 'the worker is there');
+settings('orla.allow_loopback_http' => 'on');
 
 # ---- refused before there is a job ------------------------------------------------
 
@@ -266,13 +267,15 @@ my @passing = ({ status => 429, retry_after => 1 }, { status => 500, retry_after
 
 	settings('orla.job_timeout' => '1s');
 	forget();
-	answers({ hold_after => 2 });
+	answers({ hold_after => 2, usage => { input => 40, output => 9 } }, { object => $usable, usage => { input => 2, output => 3 } });
 	$id = begun($ada, $write);
 	ok(Cluster::waits_until(sub { job($ada, $id)->{error} }), 'a model that is silent');
 	like(job($ada, $id)->{error}, qr/^the model does not answer: .*time/, 'has so long and no longer');
 	control('POST', 'release');
 	has_ended($ada, $id);
-	is(job($ada, $id)->{status}, 'succeeded', 'and is asked again');
+	$j = job($ada, $id);
+	is("$j->{status} $j->{attempts}", 'succeeded 2', 'and is asked again');
+	is("$j->{input_tokens} $j->{output_tokens}", '42 4', 'what the answer that broke off had reported is counted');
 	settings('orla.job_timeout' => '60s');
 }
 
@@ -312,7 +315,7 @@ for my $kind (qw(anthropic openai))
 {
 	forget();
 	my $before = library($ada);
-	answers({ object => { %$usable, caption => 'x' x 4000 }, pieces => 400, hold_after => 300 });
+	answers({ object => { %$usable, caption => 'x' x 4000 }, pieces => 400, hold_after => 300, usage => { input => 31, output => 700 } });
 	my $id = begun($ada, $write);
 	control('GET', 'wait?held=1');
 	ok(Cluster::waits_until(sub { job($ada, $id)->{progress} > 20 }), 'progress moves with what has come');
@@ -320,6 +323,8 @@ for my $kind (qw(anthropic openai))
 	is(as($ada, "SELECT orla_api.cancel_job('$id') ->> 'status'"), 'cancelled', 'cancelled half way');
 	ok(Cluster::waits_until(sub { control('GET', 'counts')->{in_flight} == 0 }), 'the request is dropped');
 	is(control('GET', 'counts')->{torn}, 1, 'before it is answered');
+	ok(Cluster::waits_until(sub { job($ada, $id)->{input_tokens} }), 'what it had reported');
+	is(join(' ', @{ job($ada, $id) }{qw(input_tokens output_tokens)}), '31 1', 'is counted');
 	control('POST', 'release');
 	is(job($ada, $id)->{status}, 'cancelled', 'and stays cancelled');
 	is(library($ada), $before, 'with nothing written');
@@ -368,19 +373,102 @@ for my $kind (qw(anthropic openai))
 
 # ---- a restart ------------------------------------------------------------------------------------
 
+# Each ends the server, or its worker, while a model is at work.
+my @ends = (
+	[ 'a crash' => sub { $c->stop('immediate'); $c->start(@options) } ],
+	[ 'a restart' => sub { $c->stop('fast'); $c->start(@options) } ],
+	[ 'a worker that is killed' => sub { kill 'KILL', $c->sql('SELECT pid FROM orla.worker_status') } ]);
+for my $end (@ends)
 {
+	my ($what, $do) = @$end;
 	forget();
 	my $before = library($ada);
 	answers({ object => $usable, hold_after => 1 }, { object => $usable });
 	my $id = begun($ada, $write);
 	control('GET', 'wait?held=1');
-	$c->stop('immediate');
-	$c->start(@options);
+	$do->();
+	ok(Cluster::waits_until(sub { control('GET', 'counts')->{requests} == 2 }), "$what: the model is asked again");
+	ok(Cluster::waits_until(sub { $c->sql('SELECT 1') eq '1' }), "$what: the server is there");
 	has_ended($ada, $id);
 	my $j = job($ada, $id);
-	is("$j->{status} $j->{attempts} " . (library($ada) - $before), 'succeeded 2 1', 'a job survives a crash, and its result is written once');
-	is(control('GET', 'counts')->{requests}, 2, 'though the model was asked twice');
+	is("$j->{status} $j->{attempts} " . (library($ada) - $before), 'succeeded 2 1', "$what: the job survives, and its result is written once");
 	control('POST', 'release');
+	done($ada, $write);
+	is(control('GET', 'counts')->{requests} . ' ' . (library($ada) - $before), '3 2', "$what: and nothing comes after it");
+}
+
+# ---- only its own tenant's rows -------------------------------------------------------------------
+
+{
+	forget();
+	my $theirs = as($ben, 'SELECT id FROM orla_api.competitors');
+	my $id = $c->sql("INSERT INTO orla.jobs (user_id, kind, payload) VALUES ('$ada', 'analyze_competitor', jsonb_build_object('competitor_id', '$theirs')) RETURNING id");
+	has_ended($ada, $id);
+	is(job($ada, $id)->{status} . ' ' . job($ada, $id)->{error}, 'failed no such competitor', 'a job that names a row of another tenant, however it came to be, finds none');
+	is(scalar(asked()), 0, 'and tells nobody of it');
+}
+
+# ---- what has ended is forgotten in time ------------------------------------------------------------
+
+{
+	forget();
+	my @old = (done($ada, $write), done($ada, 'market_research()'), done($ada, $write), done($ada, $write));
+	my ($text, $research, $young, $waiting) = map { $_->{job_id} } @old;
+	$c->sql("UPDATE orla.jobs SET finished_at = now() - interval '31 days', run_at = now() - interval '31 days' WHERE id IN ('$text', '$research');
+		UPDATE orla.jobs SET finished_at = now() - interval '29 days', run_at = now() - interval '31 days' WHERE id = '$young';
+		UPDATE orla.jobs SET status = 'queued', finished_at = NULL, created_at = now() - interval '1 year', run_at = 'infinity' WHERE id = '$waiting';
+		SET ROLE orla_service; SELECT orla.consult('keep_house', '{}');");
+	is(refused($ada, "SELECT orla_api.job('$text')"), 'PT404: no such job', 'a job is forgotten when orla.job_retention is over');
+	is(as($ada, "SELECT count(*) FROM orla_api.content_library WHERE id = '$old[0]{result_id}'"), 1, 'what it made stays');
+	ok(job($ada, $research)->{result}{summary}, 'and so does a job that has its result in itself');
+	is(job($ada, $young)->{status} . ' ' . job($ada, $waiting)->{status}, 'succeeded queued', 'one that ended later, or has not ended, is kept');
+	is(as($ada, "SELECT orla_api.cancel_job('$waiting') ->> 'status'"), 'cancelled', 'until it ends');
+	is($c->sql("SELECT run_at <= finished_at FROM orla.jobs WHERE id = '$waiting'"), 't', 'and then its time comes, too');
+}
+
+# ---- a server of one's own network ------------------------------------------------------------------
+
+{
+	forget();
+	settings('orla.allow_loopback_http' => 'off');
+	my ($place) = $where->{openai} =~ m{//([^/]+)};
+	my $configured = sub { use_model('openai', $right) };
+	like($configured->(), qr/DETAIL:  Its base_url must be an https URL, or lead to a server in orla\.private_hosts\./, 'a model in plain text is refused');
+	for my $others ('127.0.0.1:1', "localhost:" . ($place =~ s/.*://r))
+	{
+		settings('orla.private_hosts' => $others);
+		like($configured->(), qr/invalid model/, "also with $others on the list");
+	}
+	settings('orla.private_hosts' => "models.internal:11434, $place");
+	is($configured->(), '', 'unless an operator has named its host and port');
+	is(done($ada, $write)->{status}, 'succeeded', 'and answers then');
+	settings('orla.private_hosts' => '');
+	my $id = begun($ada, $write);
+	ok(Cluster::waits_until(sub { job($ada, $id)->{error} }), 'what was allowed');
+	like(job($ada, $id)->{error}, qr/^the model refuses this installation: url is not https\. An operator/, 'is asked for with each request');
+	as($ada, "SELECT orla_api.cancel_job('$id')");
+
+	# Nobody is there, nor a way to it: it is about what is tried, and what is not.
+	settings('orla.http_connect_timeout' => '100ms');
+	my $private = '[fd12:3456:789a::1]';
+	for my $case ([ "https://$private" => qr/^the model refuses this installation: host fd12:3456:789a::1 has an address that is not allowed/ ],
+		[ "https://$private" => qr/^the model does not answer: could not connect/, "$private:443" ],
+		[ "http://$private:11434/v1" => qr/^the model does not answer: could not connect/, "$private:11434" ],
+		[ 'http://8.8.8.8:80' => qr/^the model refuses this installation: host 8\.8\.8\.8 has an address that is not allowed/, '8.8.8.8:80' ],
+		[ 'http://169.254.169.254:80' => qr/^the model refuses this installation: host 169\.254\.169\.254 has an address that is not allowed/, '169.254.169.254:80' ])
+	{
+		my ($url, $why, $list) = @$case;
+		settings('orla.private_hosts' => $list // '');
+		is($c->sql("SELECT orla.configure_model('default', 'openai', '$url', 'm', 'k')"), '', "$url is configured");
+		my $id = begun($ada, $write);
+		ok(Cluster::waits_until(sub { job($ada, $id)->{error} }), 'and tried');
+		like(job($ada, $id)->{error}, $why, $list ? "with $list on the list" : 'with nothing on the list');
+		as($ada, "SELECT orla_api.cancel_job('$id')");
+	}
+	like(refused($ada, "SET LOCAL orla.private_hosts = '10.0.0.1:80'"), qr/^42501: permission denied to set parameter/, 'no tenant sets it');
+	like($c->sql("SELECT orla.http_fetch('{\"url\": \"http://$place/\", \"hosts\": [\"127.0.0.1\"], \"own_network\": true}')"), qr/malformed request/, 'no session asks for it');
+	settings('orla.private_hosts' => '', 'orla.http_connect_timeout' => '5s', 'orla.allow_loopback_http' => 'on');
+	use_model('anthropic', $right);
 }
 
 # ---- turns ---------------------------------------------------------------------------------------------
@@ -441,7 +529,7 @@ sub of_ben { return $_[0]{prompt} =~ /canary-of-ben/ ? 'B' : 'A' }
 	$log =~ s/^.*STATEMENT:.*\n(\t.*\n)*//gm;
 	my @lines = grep { /sk-(right|planted)/ && !/LOG:  statement:/ } split /\n/, $log;
 	is("@lines", '', 'nor in the server\'s log');
-	unlike($log, qr/orla operation "\w+" failed|returned no step|PANIC|TRAP|was terminated by signal/, 'where no operation failed');
+	unlike($log, qr/orla operation "\w+" failed|returned no step|PANIC|TRAP|was terminated by signal (?!9\b)/, 'where no operation failed');
 }
 
 close $parent;

@@ -134,11 +134,12 @@ sub slurp
 	return scalar <$in>;
 }
 
-# Asks again until the answer is true; false after a minute.
+# Asks again until the answer is true; false after a minute, or so many times as
+# long as a tool that is slow asks for.
 sub waits_until
 {
 	my ($question) = @_;
-	my $until = time + 60;
+	my $until = time + 60 * ($ENV{ORLA_TEST_PATIENCE} // 1);
 	while (time < $until)
 	{
 		return 1 if $question->();

@@ -293,6 +293,36 @@ check_host_length(void)
 	ok(orla_url_parse(text, &url) == NULL, "a host of 253");
 }
 
+static const char *const good_places[] = {
+	"", "  ", "models.internal:11434", "10.0.0.5:8000,10.0.0.6:8000", "a:1 , [fd00::1]:65535,", "127.0.0.1:80"
+};
+static const char *const bad_places[] = {
+	"models.internal", "models.internal:", "models.internal:0", "models.internal:65536", "http://a:80",
+	"a:80/", "a:80?x", "a:80/v1", "*.internal:80", "*:80", "user@a:80", "[fd00::1]", "[fd00::1", "fd00::1:80",
+	"10.1:80", "0x7f.1:80", "a:80;b:80", "a:80, b", "a\n:80", ":80",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80"
+};
+static const struct
+{
+	const char *url;
+	const char *list;
+	bool		is_listed;
+}			listed[] = {
+	{"http://models.internal:11434/v1", "models.internal:11434", true},
+	{"https://MODELS.internal:11434/v1", "other:1, Models.Internal:11434", true},
+	{"http://10.0.0.5/v1", "10.0.0.5:80", true},
+	{"https://10.0.0.5/v1", "10.0.0.5:443", true},
+	{"http://[fd00:0:0::1]:8000/", "[fd00::1]:8000", true},
+	{"http://10.0.0.5/v1", "", false},
+	{"http://10.0.0.5/v1", "10.0.0.5:443", false},
+	{"http://10.0.0.5:8000/v1", "10.0.0.5:800", false},
+	{"http://10.0.0.5:8000/v1", "10.0.0.51:8000 10.0.0:8000", false},
+	{"http://x.models.internal:80/", "models.internal:80", false},
+	{"http://models.internal:80/", "x.models.internal:80", false},
+	{"http://a:80/", "nonsense, a", false},
+	{"http://a:80/", "nonsense, a:80", true}
+};
+
 #define CHECK_ALL(list, call, expected, what) \
 	do { \
 		size_t		at; \
@@ -326,6 +356,12 @@ main(void)
 	CHECK_ALL(bad_mail, orla_mail_address_is_good(value), false, "mail address");
 	CHECK_ALL(good_proxies, orla_http_proxy_problem(value) == NULL, true, "proxy");
 	CHECK_ALL(bad_proxies, orla_http_proxy_problem(value) == NULL, false, "proxy");
+	CHECK_ALL(good_places, orla_private_hosts_problem(value) == NULL, true, "list of places");
+	CHECK_ALL(bad_places, orla_private_hosts_problem(value) == NULL, false, "list of places");
+	for (i = 0; i < N(listed); i++)
+		ok(orla_url_parse(listed[i].url, &url) == NULL &&
+		   orla_host_is_listed(&url, listed[i].list) == listed[i].is_listed,
+		   "%s is %s \"%s\"", listed[i].url, listed[i].is_listed ? "in" : "not in", listed[i].list);
 	ok(orla_http_bearer_is_good("sl.abc", 6) && !orla_http_bearer_is_good("", 0) &&
 	   !orla_http_bearer_is_good("a\r\nX: y", 7) && !orla_http_bearer_is_good("a b", 3) &&
 	   !orla_http_bearer_is_good("a\0b", 3) && !orla_http_bearer_is_good("\xc3\xa4", 2),

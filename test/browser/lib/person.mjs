@@ -9,7 +9,8 @@ export class Person {
   /** A context of its own: cookies, storage and cache of nobody else. */
   static async arrive(world, name, options = {}) {
     const context = await world.browser.newContext({
-      viewport: { width: 1280, height: 900 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options,
+      viewport: { width: 1280, height: 900 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce',
+      ignoreHTTPSErrors: world.url.startsWith('https:'), ...options,
     });
     const person = new Person();
     Object.assign(person, { world, name, context, email: `${name.toLowerCase()}.${++count}@example.org`, problems: [] });

@@ -6,15 +6,16 @@ import { chromium } from 'playwright-core';
 import { startDatabase } from '../../http/lib/database.mjs';
 import { freePort, startLayer } from '../../http/lib/layer.mjs';
 import { startProviders } from '../../providers/index.mjs';
+import { startProxy } from './proxy.mjs';
 
 const CHROMIUM = [process.env.ORLA_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
   .find((program) => program && existsSync(program));
 
 /** Where a counterpart is, in the words of orla.configure_provider(). */
-function factsOf(provider, { [provider]: { main: { http: at }, content } }) {
+function factsOf(provider, { [provider]: { main: { http: at }, content } }, own) {
   // Another site than the pages', as the real ones are: the browser must not take them for one.
   const door = at.replace('127.0.0.1', 'localhost');
-  const facts = { hosts: ['127.0.0.1', 'localhost'], redirect_path: `/oauth-callback.${provider}` };
+  const facts = { hosts: ['127.0.0.1', 'localhost'], ...own };
   if (provider === 'google_drive') {
     return { ...facts, authorize_url: `${door}/o/oauth2/v2/auth`, token_url: `${at}/token`, revoke_url: `${at}/revoke`,
       account_url: `${at}/v1/userinfo`, api_url: `${at}/drive/v3` };
@@ -35,16 +36,48 @@ async function eventually(what, check) {
   throw new Error(`not reached: ${what}`);
 }
 
-/** { url, database, providers, browser, mailTo(), close() } */
-export async function startWorld({ settings = {}, headless = true, port: given } = {}) {
+// What takes longer than all of a file's tests has hung: the file ends then, and
+// with it what it started. So it does when it is told to, and when whoever started
+// it is gone.
+const PATIENCE = 20 * 60000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Calls end(why) where one of these comes first; the answer takes it back. */
+function unlessAbandoned(end) {
+  const parent = process.ppid;
+  const late = setTimeout(() => end(`not over after ${PATIENCE / 60000} minutes`), PATIENCE);
+  const alone = setInterval(() => { if (process.ppid !== parent) end('whoever started this is gone'); }, 1000);
+  for (const signal of SIGNALS) process.on(signal, end);
+  return () => {
+    clearTimeout(late);
+    clearInterval(alone);
+    for (const signal of SIGNALS) process.off(signal, end);
+  };
+}
+
+/**
+ * { url, database, providers, browser, mailTo(), close() }; behind: the nginx of
+ * docs/pages.md stands before the layer; remembers: the browser keeps pages for its
+ * back button, as it does outside of tests.
+ */
+export async function startWorld({ settings = {}, headless = true, port: given, behind = false, remembers = false } = {}) {
   if (CHROMIUM === undefined) throw new Error('chromium is not installed; test/bootstrap test installs it, ORLA_CHROMIUM names another');
   const port = given ?? await freePort();
-  const url = `http://127.0.0.1:${port}/rpc`;
+  const front = behind ? await freePort() : port;
+  const url = behind ? `https://127.0.0.1:${front}` : `http://127.0.0.1:${front}/rpc`;
   const closing = [];
+  // One that cannot be ended must not keep the others from it.
   const close = async () => {
-    for (const end of closing.reverse()) await end();
-    closing.length = 0;
+    const problems = [];
+    for (const end of closing.splice(0).reverse()) await end().catch((error) => problems.push(error));
+    takeBack();
+    if (problems.length > 0) throw problems[0];
   };
+  const takeBack = unlessAbandoned((why) => {
+    console.error(why);
+    setTimeout(() => process.exit(1), 30000).unref();
+    close().finally(() => process.exit(1));
+  });
   try {
     const database = await startDatabase({
       worker: true,
@@ -58,15 +91,18 @@ export async function startWorld({ settings = {}, headless = true, port: given }
     const where = providers.description;
     for (const provider of ['google_drive', 'onedrive', 'dropbox']) {
       await database.sql('SELECT orla.configure_provider($1, $2, $3, $4)',
-        [provider, where.client_id, where.client_secret, factsOf(provider, where)]);
+        [provider, where.client_id, where.client_secret, factsOf(provider, where, behind ? {} : { redirect_path: `/oauth-callback.${provider}` })]);
     }
 
     const layer = await startLayer(database, { 'server-port': port });
     closing.push(() => layer.close());
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
+    const proxy = behind ? await startProxy(front, port) : null;
+    if (proxy) closing.push(() => proxy.close());
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless, timeout: 180000, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+      ignoreDefaultArgs: remembers ? ['--disable-back-forward-cache'] : [], args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
     closing.push(() => browser.close());
     return {
-      url, database, providers, browser, layer, close, eventually,
+      url, database, providers, browser, layer, proxy, close, eventually,
       /** The newest mail to an address, as an operator reads it. */
       async mailTo(address, template = null) {
         const [row] = await database.sql(`SELECT orla.render_mail(id) AS text FROM orla.outbox
