@@ -428,7 +428,7 @@ sub disconnect { my ($who, $provider) = @_; my $answer = $c->as($who, "SELECT or
 }
 
 # ---- Ben connects the account that Ada's revocation is about to end ------------------------------
-# Way 143.
+# Way 155.
 
 for my $order ('before the provider has acted', 'after it has')
 {
@@ -494,7 +494,7 @@ for my $order ('before the provider has acted', 'after it has')
 }
 
 # ---- the account goes ----------------------------------------------------------------------------
-# Way 144.
+# Way 156.
 
 sub delete_account { my ($who) = @_; return $c->as($who, "SELECT orla_api.delete_account('Correct-Horse-42') ->> 'message'") }
 my $number = 0;

@@ -128,7 +128,7 @@ $c->value("SELECT orla_api.forgot_password('ada\@example.org')");
 $c->nudge;
 $c->as($ben, "SELECT orla_api.disconnect('dropbox')");
 {
-	# An account goes, while nobody lets its accesses be ended: they wait (way 144).
+	# An account goes, while nobody lets its accesses be ended: they wait (way 156).
 	my $eve = $c->sign_up('eve');
 	$c->connect($eve, $_, $account{$_}) for qw(google_drive dropbox);
 	learn($eve, 'Eve\'s');
