@@ -244,6 +244,8 @@ BEGIN
         PERFORM orla.finish_job(j, 'template', orla.template_answer(j.kind, j.payload, context));
         RETURN jsonb_build_object('answer', NULL);
     END IF;
+    -- nothing to wait for the disk for: after a crash the job is begun again anyway
+    PERFORM set_config('synchronous_commit', CASE WHEN again IS NULL THEN 'off' ELSE current_setting('synchronous_commit') END, true);
     RETURN jsonb_build_object(
         'key', 'job ' || j.id, 'next', 'record_generation', 'progress', 'job_progress',
         'state', jsonb_build_object('user_id', j.user_id, 'job_id', j.id, 'attempt', j.attempts,
