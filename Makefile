@@ -29,7 +29,7 @@ ISOLATION      = $(basename $(notdir $(sort $(wildcard test/isolation/specs/*.sp
 ISOLATION_OPTS = --inputdir=test/isolation $(IN_DATABASE)
 
 # These need no PGXS, and install it where it is missing.
-OWN_GOALS = demo demo-stop test bench fuzz check-leaks lint
+OWN_GOALS = demo demo-stop docs test bench fuzz check-leaks lint
 ifeq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
 PG_CONFIG ?= pg_config
@@ -54,6 +54,11 @@ demo:
 	@test/demo
 demo-stop:
 	@test/demo stop
+# docs/api.md, of the comments in the database.
+docs:
+	@test/bootstrap build
+	@test/docs/refresh
+
 test:
 	@test/bootstrap test
 	@test/run $(PARTS_OF_TEST)

@@ -47,7 +47,7 @@
 #define LOOK_SOON_MS		100
 
 /* While it waits for a lock, everybody waits for it. */
-#define LOCK_TIMEOUT		"50ms"
+#define LOCK_TIMEOUT		"10ms"
 
 /*
  * How long requests may still take when it is told to end: an answer that was
@@ -143,16 +143,27 @@ publish_status(void)
 
 /* ---- calls -------------------------------------------------------------- */
 
-static bool
-next_call(dsm_handle *handle)
+static uint32
+end_of_queue(void)
 {
-	bool		there;
+	uint32		end;
 
 	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
 	if (slot->look)
 		look_at = 0;
 	slot->look = false;
-	there = slot->queue_head != slot->queue_tail;
+	end = slot->queue_tail;
+	LWLockRelease(orla_shared->lock);
+	return end;
+}
+
+static bool
+next_call(uint32 end, dsm_handle *handle)
+{
+	bool		there;
+
+	LWLockAcquire(orla_shared->lock, LW_EXCLUSIVE);
+	there = slot->queue_head != end;
 	if (there)
 		*handle = slot->queue[slot->queue_head++ % ORLA_QUEUE_LEN].segment;
 	LWLockRelease(orla_shared->lock);
@@ -165,12 +176,17 @@ look_soon(void)
 	look_at = Min(look_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_SOON_MS));
 }
 
+/*
+ * Those that are there now: what comes meanwhile waits for the next round, or
+ * whoever calls without a pause would keep answers and due work waiting.
+ */
 static void
 take_calls(void)
 {
+	uint32		end = end_of_queue();
 	dsm_handle	handle;
 
-	while (next_call(&handle))
+	while (next_call(end, &handle))
 	{
 		dsm_segment *segment = dsm_attach(handle);
 

@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
@@ -90,6 +91,22 @@ wanted_database(Node *stmt)
 	}
 }
 
+/* A database that is no template is its owner's to copy. */
+static bool
+may_copy(Oid database, Oid role)
+{
+	HeapTuple	tuple;
+	bool		may = orla_owns_database(database, role);
+
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (HeapTupleIsValid(tuple))
+	{
+		may = may || ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+		ReleaseSysCache(tuple);
+	}
+	return may;
+}
+
 static bool
 may_create_databases(Oid role)
 {
@@ -110,7 +127,7 @@ static bool
 may_run(Oid database, Node *stmt)
 {
 	if (IsA(stmt, CreatedbStmt))
-		return may_create_databases(GetUserId());
+		return may_create_databases(GetUserId()) && may_copy(database, GetUserId());
 	return orla_owns_database(database, GetUserId());
 }
 

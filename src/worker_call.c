@@ -35,6 +35,14 @@ orla_call_check_operation(const char *operation)
 				 errmsg("invalid operation")));
 }
 
+static void
+leave(dsm_segment *segment, Datum arg)
+{
+	OrlaCall   *call = dsm_segment_address(segment);
+
+	pg_atomic_write_u32(&call->left, 1);
+}
+
 dsm_segment *
 orla_call_make(const char *operation, const Jsonb *args)
 {
@@ -50,6 +58,8 @@ orla_call_make(const char *operation, const Jsonb *args)
 	segment = dsm_create(offsetof(OrlaCall, data) + data_size, 0);
 	call = dsm_segment_address(segment);
 	pg_atomic_init_u32(&call->state, ORLA_CALL_WAITING);
+	pg_atomic_init_u32(&call->left, 0);
+	on_dsm_detach(segment, leave, 0);
 	call->database = MyDatabaseId;
 	call->caller = MyProc;
 	strlcpy(call->operation, operation, NAMEDATALEN);
@@ -189,6 +199,12 @@ orla_call_take_args(OrlaCall *call)
 	memcpy(args, call->data, call->args_size);
 	explicit_bzero(call->data, call->args_size);
 	return args;
+}
+
+bool
+orla_call_is_left(OrlaCall *call)
+{
+	return pg_atomic_read_u32(&call->left) != 0;
 }
 
 static void

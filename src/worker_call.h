@@ -8,7 +8,8 @@
  * told by `state`: up to ORLA_CALL_WAITING the caller writes; from then on the
  * other process, which hands back with ORLA_CALL_DONE or ORLA_CALL_FAILED
  * after its last write (barrier between).  A caller that is cancelled detaches
- * and leaves; the other process finishes on its own mapping.
+ * and leaves, which `left` tells; the other process finishes on its own mapping,
+ * or without.
  *
  * Arguments and answers hold passwords and tokens: whoever has its copy wipes
  * them in the segment.
@@ -33,6 +34,7 @@ typedef enum OrlaCallState
 typedef struct OrlaCall
 {
 	pg_atomic_uint32 state;
+	pg_atomic_uint32 left;		/* set by the caller as it detaches */
 	Oid			database;
 	PGPROC	   *caller;			/* whose latch to set */
 	char		operation[NAMEDATALEN];
@@ -68,6 +70,9 @@ extern void orla_call_wipe(OrlaCall *call);
 
 /* The arguments, palloc'd; they are wiped in the segment. */
 extern Jsonb *orla_call_take_args(OrlaCall *call);
+
+/* Whether the caller has detached, so that nobody reads the answer. */
+extern bool orla_call_is_left(OrlaCall *call);
 
 extern void orla_call_answer(OrlaCall *call, const Jsonb *result);
 

@@ -214,6 +214,33 @@ fail_busy(Task *task, const char *detail)
 }
 
 /*
+ * Lets go of the calls whose callers have left: there are only so many segments
+ * in the whole server, and whoever calls and cancels, again and again, would
+ * take them all.
+ */
+static void
+forget_callers(void)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(lists); i++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, lists[i])
+		{
+			Task	   *task = dlist_container(Task, node, iter.cur);
+
+			if (task->segment == NULL || !orla_call_is_left(dsm_segment_address(task->segment)))
+				continue;
+			dsm_detach(task->segment);
+			task->segment = NULL;
+			task->call = NULL;
+		}
+	}
+}
+
+/*
  * Ends a task that has not come to its end.  What it had claimed nobody has
  * under way any more.
  */
@@ -447,8 +474,6 @@ put_aside(Task *task)
 {
 	long		pause = Min(RETRY_MS << Min(task->tries, 10), RETRY_MAX_MS);
 
-	if (!task->records)
-		pause = RETRY_MS;
 	task->tries++;
 	task->run_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 	dlist_push_tail(&aside, &task->node);
@@ -602,7 +627,10 @@ orla_task_start_own(Jsonb *work)
 
 /* ---- all of them ---------------------------------------------------------- */
 
-/* Those that were put aside for long enough, and callers that waited too long. */
+/*
+ * Those that were put aside for long enough, and callers that waited too long or
+ * have left.
+ */
 static void
 look_at_the_clock(void)
 {
@@ -623,7 +651,9 @@ look_at_the_clock(void)
 	{
 		Task	   *task = dlist_container(Task, node, iter.cur);
 
-		if (TimestampDifferenceExceeds(task->began_at, now, WAIT_MS))
+		/* Nothing is done yet, and nobody waits for it. */
+		if (task->segment == NULL ||
+			TimestampDifferenceExceeds(task->began_at, now, WAIT_MS))
 		{
 			dlist_delete(&task->node);
 			fail_busy(task, "What the call waited for has not ended.");
@@ -680,6 +710,7 @@ orla_tasks_advance(void)
 	int			together;
 	int64		requests;
 
+	forget_callers();
 	look_at_the_clock();
 	report_progress();
 	while (!dlist_is_empty(&ready) && n < ADVANCE_MAX)

@@ -11,9 +11,9 @@ BEGIN
             ('orla_anon', 'a request without a token'),
             ('orla_user', 'a signed-in tenant'),
             ('orla_analyst', 'people with their own login, reading the tenants granted to them'),
-            ('orla_gateway', 'an HTTP layer that is trusted to name the tenant'),
+            ('orla_gateway', 'an HTTP layer that authenticates people itself and is trusted to name the tenant'),
             ('orla_admin', 'operators of orla'),
-            ('orla_service', 'owner of orla''s tables and definer functions; has no members')
+            ('orla_service', 'owner of orla''s tables and definer functions; has no members, cannot log in')
         ) AS v (name, purpose)
     LOOP
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = r.name) THEN

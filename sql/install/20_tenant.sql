@@ -5,7 +5,7 @@ CREATE FUNCTION orla.current_tenant()
     LANGUAGE C STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'orla_current_tenant';
 COMMENT ON FUNCTION orla.current_tenant() IS
-    'The tenant proven in this transaction, NULL while nobody is.';
+    'The tenant proven in this transaction, NULL while nobody is. For policies, defaults and functions of your own.';
 -- To everybody: policies call it with the rights of whoever asks.  That is what
 -- a function has without a list of privileges, and a list that is written out
 -- is unpacked whenever a plan starts to be executed: 3% of a point read.
@@ -25,7 +25,7 @@ REVOKE ALL ON FUNCTION orla.require_tenant() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.require_tenant()
     TO orla_anon, orla_user, orla_analyst, orla_gateway, orla_admin, orla_service;
 COMMENT ON FUNCTION orla.require_tenant() IS
-    'The tenant proven in this transaction; error 28000 while nobody is.';
+    'The tenant proven in this transaction. Errors: 28000 while nobody is.';
 
 -- Restricted, since a parallel worker is handed the tenant and not the claims.
 CREATE FUNCTION orla.current_claims()
@@ -46,7 +46,11 @@ REVOKE ALL ON FUNCTION orla.authenticate(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.authenticate(text)
     TO orla_anon, orla_user, orla_analyst, orla_gateway, orla_admin, orla_service;
 COMMENT ON FUNCTION orla.authenticate(text) IS
-    'Proves an access token and binds its tenant until the transaction ends; error PT401 for a token that is not good. Pass the token as a parameter: a literal ends up in logs.';
+    'Proves an access token and binds its tenant until the transaction ends.
+
+Returns the tenant. The token is compared with the keyring''s key, issuer, audience and times; its session must exist, not have ended, and be of the same generation; the account must be active. Pass the token as a parameter: a literal ends up in logs. Logins that were given to orla.allow_http_login() may call it as well.
+
+Errors: PT401 for a token that is not good, 25001 for a second tenant.';
 
 CREATE FUNCTION orla.work_as(tenant uuid)
     RETURNS void

@@ -7,7 +7,11 @@ CREATE FUNCTION orla.seal(secret text, tenant uuid, purpose text)
 REVOKE ALL ON FUNCTION orla.seal(text, uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.seal(text, uuid, text) TO orla_service, orla_admin;
 COMMENT ON FUNCTION orla.seal(text, uuid, text) IS
-    'The secret sealed (AES-256-GCM) for one tenant and purpose; tenant NULL: for the installation. Errors: P0002 for an unknown tenant.';
+    'A secret, sealed for one tenant and purpose with AES-256-GCM; tenant NULL: for the installation.
+
+Nobody who can log in can open it: orla.unseal() is for orla_service alone.
+
+Errors: P0002 for an unknown tenant, 22023 without a purpose.';
 
 CREATE FUNCTION orla.unseal(sealed bytea, tenant uuid, purpose text)
     RETURNS text

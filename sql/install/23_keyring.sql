@@ -42,7 +42,11 @@ ALTER FUNCTION orla.keys() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.keys() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.keys() TO orla_admin;
 COMMENT ON FUNCTION orla.keys() IS
-    'The keys of the keyring, without their material. retire_at: no token of this key is accepted from then on; NULL means never.';
+    'The keys of the ring, without their material.
+
+After retire_at no token of the key is accepted; NULL: never.
+
+Errors: F0000.';
 
 -- A key that is in the file must be known to every HTTP layer before it signs
 -- and must leave a trace, whatever becomes of the caller's transaction.
@@ -83,7 +87,11 @@ ALTER FUNCTION orla.rotate_keys() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.rotate_keys() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.rotate_keys() TO orla_admin;
 COMMENT ON FUNCTION orla.rotate_keys() IS
-    'Adds new keys, each used from its active_from on; old ones go on to open, and to verify until the last token made with them has expired. Tells PostgREST. Done for good when it returns, also if the transaction is rolled back. Errors: 55000 with orla.keyring_command.';
+    'Adds a new key for each use to the keyring; returns them.
+
+New values are sealed with the new key at once; a new signing key is published at once and signs from active_from on (orla.key_activation_delay); old keys go on to open, and to verify until the last token made with them has expired. PostgREST is told. Done by a process of its own: what counts are the settings of the database, not those of the session, and it is done for good when it returns, even if the transaction is rolled back.
+
+Errors: 55000 with orla.keyring_command or before first use, 55P03, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.jwks()
     RETURNS jsonb
@@ -93,4 +101,6 @@ ALTER FUNCTION orla_api.jwks() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.jwks() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.jwks() TO orla_anon, orla_user, orla_gateway, orla_admin;
 COMMENT ON FUNCTION orla_api.jwks() IS
-    'The public keys of access tokens as a JSON Web Key Set (RFC 7517). A key appears here before it signs. No keys for HS256, nor before the first use of the database.';
+    'The public keys of access tokens.
+
+Returns {keys}, a JSON Web Key Set (RFC 7517). A key appears here before it signs. No keys for HS256, nor before the first use of the database.';

@@ -52,4 +52,4 @@ CREATE FUNCTION orla.worker_state(OUT pid int, OUT ready boolean, OUT started_at
 REVOKE ALL ON FUNCTION orla.worker_state() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.worker_state() TO orla_admin, orla_service;
 COMMENT ON FUNCTION orla.worker_state() IS
-    'The worker of this database, for orla.worker_status; nothing but NULL where there is none.';
+    'The worker of this database: one row, all NULL without one. The view orla.worker_status shows the same.';

@@ -8,4 +8,4 @@ REVOKE ALL ON FUNCTION orla.granted_tenants() FROM PUBLIC;
 -- To everybody: policies call it with the rights of whoever asks.
 GRANT EXECUTE ON FUNCTION orla.granted_tenants() TO PUBLIC;
 COMMENT ON FUNCTION orla.granted_tenants() IS
-    'Tenants granted to the login of this session, cut down to orla.narrow_to where that is set; empty for whoever is no analyst.';
+    'The tenants granted to the login of this session, cut down to orla.narrow_to; empty for whoever is no analyst. Called by policies, hence for everybody.';

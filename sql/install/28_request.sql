@@ -10,7 +10,11 @@ REVOKE ALL ON FUNCTION orla.pre_request() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.pre_request()
     TO orla_anon, orla_user, orla_analyst, orla_gateway;
 COMMENT ON FUNCTION orla.pre_request() IS
-    'For PostgREST''s db-pre-request: proves the bearer token or the session cookie that the HTTP layer handed over; nobody without one, error PT401 for a bad one or for both.';
+    'Binds the tenant of an HTTP request. For PostgREST''s db-pre-request, or any layer that hands over request.headers and request.cookies.
+
+Takes the bearer token, or the session cookie (__Host-orla_session; orla_session while orla.public_url is plain http), and binds the tenant until the transaction ends. Neither: nobody. If the current role is orla_anon, a proof makes it orla_user for the rest of the transaction. HTTP logins may call it as well.
+
+Errors: PT401 for a bad token, or for both at once, PT403 for a cookie on a request that writes and does not come from the application''s own pages.';
 
 -- For what writes later than it refuses other things: the answer to a GET does
 -- not depend on its arguments.

@@ -47,4 +47,8 @@ ALTER FUNCTION orla.new_instance() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.new_instance() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.new_instance() TO orla_admin;
 COMMENT ON FUNCTION orla.new_instance() IS
-    'Makes a restored copy an installation of its own: the original''s tokens are refused, all sessions end. Returns the new id.';
+    'Makes a restored copy an installation of its own; returns the new instance id.
+
+Tokens of the original are refused, all sessions end. Part of the caller''s transaction.
+
+Errors: F0000.';

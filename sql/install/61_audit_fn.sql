@@ -189,7 +189,9 @@ ALTER FUNCTION orla.audit_seal() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.audit_seal() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.audit_seal() TO orla_admin;
 COMMENT ON FUNCTION orla.audit_seal() IS
-    'Puts the audit rows that are in no batch yet into one and chains it to the last. Returns its number, NULL where there was nothing to seal.';
+    'Puts the audit rows that are in no batch yet into one and chains it to the last. Returns its number, NULL where there was nothing to seal.
+
+Writers of the trail do not wait for it.';
 
 -- SECURITY DEFINER, like audit_seal().
 CREATE FUNCTION orla.audit_head()
@@ -203,7 +205,7 @@ ALTER FUNCTION orla.audit_head() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.audit_head() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.audit_head() TO orla_admin;
 COMMENT ON FUNCTION orla.audit_head() IS
-    'Number and digest of the last batch: what an operator keeps elsewhere, to hand to orla.audit_verify() later.';
+    'Number and digest of the last batch: to be kept where whoever can write to this database cannot, and handed to orla.audit_verify() later.';
 
 -- The parts of audit_verify().  NULL is as wrong as any other value: whoever may
 -- change a table may drop its constraints.  Each reads a table once; a key that the ring
@@ -337,7 +339,9 @@ ALTER FUNCTION orla.audit_verify(bigint, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.audit_verify(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.audit_verify(bigint, text) TO orla_admin;
 COMMENT ON FUNCTION orla.audit_verify(bigint, text) IS
-    'The first audit row or batch that was changed, removed, inserted or cut off; no row when all is whole. With the kept head of orla.audit_head() a cut-off end shows as well.';
+    'The first audit row or batch that was changed, removed, inserted or cut off; no row when all is whole.
+
+With the kept head of orla.audit_head() an end that was cut off shows as well.';
 
 -- For superusers: an operator who could prune could take away what tells of him.
 CREATE FUNCTION orla.audit_prune(before timestamptz)
@@ -390,7 +394,11 @@ END
 $$;
 REVOKE ALL ON FUNCTION orla.audit_prune(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION orla.audit_prune(timestamptz) IS
-    'Takes away the rows of the audit trail that were sealed before then, in whole batches from the beginning; the batches'' digests stay. Leaves an audit row. Returns the number of rows. Errors: 55000 where the trail is not whole.';
+    'Takes away the rows of the audit trail that were sealed before then; returns their number. For a superuser, since an operator could take away what tells of him.
+
+Whole batches from the beginning. The batches themselves stay, so every head that was ever kept stays good. Nothing goes while orla.audit_verify() reports something. Leaves an audit row.
+
+Errors: 55000 where the trail is not whole.';
 
 -- For superusers, since nobody else can import.
 CREATE FUNCTION orla.audit_adopt()
@@ -431,4 +439,6 @@ END
 $$;
 REVOKE ALL ON FUNCTION orla.audit_adopt() FROM PUBLIC;
 COMMENT ON FUNCTION orla.audit_adopt() IS
-    'Gives imported audit rows their digests, and seals the addresses in them for their accounts. Leaves an audit row. Returns the number of rows.';
+    'Gives imported audit rows their digests; returns their number. For a superuser.
+
+Client address and user agent of rows of an account are sealed for it and emptied. Leaves an audit row.';

@@ -109,7 +109,9 @@ ALTER FUNCTION orla.render_mail(uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.render_mail(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.render_mail(uuid) TO orla_admin;
 COMMENT ON FUNCTION orla.render_mail(uuid) IS
-    'The mail as it would be sent, for an operator without a mail server. Leaves an audit row. Errors: P0002 for an unknown id.';
+    'The text of a mail, with its link, for an operator without a mail server or a program that sends. Leaves an audit row.
+
+Errors: P0002.';
 
 -- SECURITY DEFINER: an operator's program sends the mails and may say so, no
 -- more.
@@ -135,4 +137,8 @@ ALTER FUNCTION orla.record_delivery(uuid, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.record_delivery(uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.record_delivery(uuid, text) TO orla_admin;
 COMMENT ON FUNCTION orla.record_delivery(uuid, text) IS
-    'To be called by what sends the mails: without an error the mail is sent and its link blanked; with one it waits for another attempt, longer each time. Errors: P0002 for an unknown id.';
+    'Notes that a mail was sent, and blanks its link, or why it was not. For the program that sends.
+
+With an error the mail is kept, and next_attempt_at moves on, by a minute first, by six hours at most.
+
+Errors: P0002.';

@@ -586,4 +586,8 @@ ALTER FUNCTION orla.set_account_active(uuid, boolean) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.set_account_active(uuid, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.set_account_active(uuid, boolean) TO orla_admin;
 COMMENT ON FUNCTION orla.set_account_active(uuid, boolean) IS
-    'Deactivates an account, which ends all of its sessions, or activates it again. Errors: 22023 for an unknown tenant, 22004.';
+    'Deactivates an account, or lets it sign in again. Leaves an audit row.
+
+false ends all of its sessions, and sign-in, refresh and links that were mailed are refused, from the commit on.
+
+Errors: 22023 for an unknown tenant, 22004.';

@@ -384,7 +384,7 @@ BEGIN
       FROM orla.sessions AS x
      WHERE x.user_id = account
        AND x.id = (SELECT t.session_id FROM orla.refresh_tokens AS t WHERE t.user_id = account AND t.token_hash = hash)
-       FOR UPDATE;
+       FOR NO KEY UPDATE;
     SELECT * INTO parent FROM orla.refresh_tokens AS t WHERE t.user_id = account AND t.token_hash = hash;
     IF s.id IS NULL OR parent.id IS NULL OR parent.is_revoked OR parent.expires_at <= now() OR s.ended_at IS NOT NULL
        OR s.expires_at <= now() OR NOT u.is_active THEN
@@ -432,7 +432,7 @@ BEGIN
       FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
      WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
        AND x.ended_at IS NULL
-       FOR UPDATE OF x;
+       FOR NO KEY UPDATE OF x;
     IF s.id IS NOT NULL THEN
         PERFORM orla.end_session(s, 'signed out');
         PERFORM orla.audit('logout', 'success', account, '{}', args -> 'origin');
@@ -504,4 +504,6 @@ ALTER FUNCTION orla.purge_expired() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.purge_expired() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.purge_expired() TO orla_admin;
 COMMENT ON FUNCTION orla.purge_expired() IS
-    'Removes what has expired: sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections.';
+    'Removes what has expired; returns how much of what. The worker runs it once a minute; without one, to be run every day.
+
+Sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections that were begun.';

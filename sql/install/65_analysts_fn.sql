@@ -51,7 +51,9 @@ ALTER FUNCTION orla.grant_tenant(name, uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.grant_tenant(name, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.grant_tenant(name, uuid) TO orla_admin;
 COMMENT ON FUNCTION orla.grant_tenant(name, uuid) IS
-    'Lets an analyst read the content of a tenant; granting twice changes nothing.';
+    'Lets a login read the content of a tenant, as an analyst; twice changes nothing.
+
+Errors: 42704, 0LP01, 22023.';
 
 -- SECURITY DEFINER for the same reason.  It takes any name and any uuid, since
 -- a grant may outlive the login it was made for.
@@ -75,4 +77,6 @@ ALTER FUNCTION orla.revoke_tenant(name, uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.revoke_tenant(name, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.revoke_tenant(name, uuid) TO orla_admin;
 COMMENT ON FUNCTION orla.revoke_tenant(name, uuid) IS
-    'Takes the grant away again; counts from the analyst''s next statement on.';
+    'Takes the right to read a tenant from an analyst; counts from the analyst''s next statement on.
+
+Takes any name and any uuid.';

@@ -195,7 +195,11 @@ $$;
 REVOKE ALL ON FUNCTION orla.protect(regclass, name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.protect(regclass, name) TO orla_admin;
 COMMENT ON FUNCTION orla.protect(regclass, name) IS
-    'Puts the fence of the content tables around a table and its partitions; run by its owner. Again, it repairs the fence.';
+    'Puts the fence of the content tables around a table and its partitions. Again: repairs it.
+
+For the table''s owner, if a member of orla_admin, and superusers.
+
+Errors: 42809, 42703, 42804, 55000, 22023.';
 
 CREATE FUNCTION orla.policy_command(target regclass, policy name, permissive boolean, command text,
                                     roles text, using_expression text, check_expression text)
@@ -248,4 +252,4 @@ $$;
 REVOKE ALL ON FUNCTION orla.unprotect(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.unprotect(regclass) TO orla_admin;
 COMMENT ON FUNCTION orla.unprotect(regclass) IS
-    'Takes the fence of orla.protect() away again; run by the table''s owner.';
+    'Takes the fence of a table away. Policies of others stay, and row security with them.';

@@ -23,7 +23,9 @@ $$;
 REVOKE ALL ON FUNCTION orla.check_isolation() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.check_isolation() TO orla_admin;
 COMMENT ON FUNCTION orla.check_isolation() IS
-    'Every way around the fence that the catalogues show, each with a remedy; empty when all is well.';
+    'Every way around the fence that the catalogues show, each with a remedy; empty when all is well.
+
+Remedies are statements to be read before they are run. Some settings are hidden from non-superusers; findings that hang on them are then left out. Run it after every migration.';
 
 -- The roles that people reach without being operators.
 CREATE FUNCTION orla.fenced_roles()

@@ -33,7 +33,11 @@ END
 $$;
 REVOKE ALL ON FUNCTION orla.harden() FROM PUBLIC;
 COMMENT ON FUNCTION orla.harden() IS
-    'Makes the keyring and the database''s identity, applies the remedies that harm nobody else, returns what is left of orla.check_isolation(). For a superuser; again at any time.';
+    'Makes keys and identity, and applies every remedy that harms nobody else; returns what is left of orla.check_isolation(). For a superuser.
+
+Loads the library with each session of the database, takes TEMP, CREATE and large objects from tenants'' roles, closes dblink and statement texts. Again at any time.
+
+Errors: 42501.';
 
 -- SECURITY INVOKER.  NOINHERIT, so that the login has no rights of its own
 -- between requests; what it calls as itself is granted to it by name: the
@@ -105,4 +109,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION orla.allow_http_login(name) FROM PUBLIC;
 COMMENT ON FUNCTION orla.allow_http_login(name) IS
-    'Gives the login of an HTTP layer what it needs: orla_anon and orla_user to change to, and nothing of its own. For a superuser.';
+    'Gives the login of an HTTP layer what it needs, and nothing of its own. For a superuser.
+
+It may change to orla_anon and orla_user (NOINHERIT, so nothing of its own), connect, read PostgREST''s configuration, and prove tokens.
+
+Errors: 42704, 0P000, 22004.';

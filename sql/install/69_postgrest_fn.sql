@@ -24,4 +24,6 @@ $$;
 ALTER FUNCTION orla.postgrest_config() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.postgrest_config() FROM PUBLIC;
 COMMENT ON FUNCTION orla.postgrest_config() IS
-    'For PostgREST''s db-pre-config: schema, roles, pre-request and the public keys; orla.allow_http_login() grants it.';
+    'Hands PostgREST its configuration. For db-pre-config; called by HTTP logins.
+
+Sets schema, anonymous role, pre-request, audience and the public keys for PostgREST to read.';

@@ -12,8 +12,13 @@ CREATE VIEW orla_api.competitors_with_analysis WITH (security_invoker = true, se
                           ORDER BY x.analyzed_at DESC, x.id LIMIT 1) AS a ON true;
 ALTER VIEW orla_api.competitors_with_analysis OWNER TO orla_service;
 COMMENT ON VIEW orla_api.competitors_with_analysis IS 'Your competitors, each with its latest analysis.';
+COMMENT ON COLUMN orla_api.competitors_with_analysis.user_id IS 'The tenant.';
+COMMENT ON COLUMN orla_api.competitors_with_analysis.id IS 'The competitor.';
+COMMENT ON COLUMN orla_api.competitors_with_analysis.name IS 'As in competitors, like the columns that follow up to last_analyzed.';
 COMMENT ON COLUMN orla_api.competitors_with_analysis.analysis_id IS 'The latest analysis; null where there is none.';
 COMMENT ON COLUMN orla_api.competitors_with_analysis.threat_level IS 'low, medium or high.';
+COMMENT ON COLUMN orla_api.competitors_with_analysis.strategic_summary IS 'As in competitor_analyses, like the columns that follow up to content_opportunities.';
+COMMENT ON COLUMN orla_api.competitors_with_analysis.analyzed_at IS 'When the latest analysis was made.';
 REVOKE ALL ON TABLE orla_api.competitors_with_analysis FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.competitors_with_analysis TO orla_user, orla_gateway, orla_analyst, orla_service;
 
@@ -32,8 +37,19 @@ CREATE VIEW orla_api.content_statistics WITH (security_invoker = true, security_
       FROM orla.content_library AS c
      GROUP BY c.user_id;
 ALTER VIEW orla_api.content_statistics OWNER TO orla_service;
-COMMENT ON VIEW orla_api.content_statistics IS 'How much content you have, by status and type; no row while there is none.';
+COMMENT ON VIEW orla_api.content_statistics IS 'How much content you have, by status and type; no row while there is none. Analysts get a row for each tenant granted to them.';
+COMMENT ON COLUMN orla_api.content_statistics.user_id IS 'The tenant.';
+COMMENT ON COLUMN orla_api.content_statistics.total IS 'All items.';
+COMMENT ON COLUMN orla_api.content_statistics.drafts IS 'Items of status draft.';
+COMMENT ON COLUMN orla_api.content_statistics.scheduled IS 'Items of status scheduled.';
+COMMENT ON COLUMN orla_api.content_statistics.published IS 'Items of status published.';
+COMMENT ON COLUMN orla_api.content_statistics.archived IS 'Items of status archived.';
+COMMENT ON COLUMN orla_api.content_statistics.blogs IS 'Items of type blog.';
+COMMENT ON COLUMN orla_api.content_statistics.carousels IS 'Items of type carousel.';
+COMMENT ON COLUMN orla_api.content_statistics.social IS 'Items of type social.';
+COMMENT ON COLUMN orla_api.content_statistics.videos IS 'Items of type video.';
 COMMENT ON COLUMN orla_api.content_statistics.created_this_week IS 'In the last seven days.';
+COMMENT ON COLUMN orla_api.content_statistics.newest_at IS 'When the newest one was made.';
 REVOKE ALL ON TABLE orla_api.content_statistics FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.content_statistics TO orla_user, orla_gateway, orla_analyst, orla_service;
 
@@ -45,8 +61,17 @@ CREATE VIEW orla_api.upcoming_calendar WITH (security_invoker = true, security_b
       LEFT JOIN orla.content_library AS c ON c.user_id = e.user_id AND c.id = e.content_id
      WHERE e.status = 'scheduled' AND e.scheduled_date >= now() - interval '1 hour';
 ALTER VIEW orla_api.upcoming_calendar OWNER TO orla_service;
-COMMENT ON VIEW orla_api.upcoming_calendar IS 'What is scheduled from now on, with what its content is called.';
+COMMENT ON VIEW orla_api.upcoming_calendar IS 'What is scheduled, from an hour ago on, with what its content is called.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.user_id IS 'The tenant.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.id IS 'The entry of the calendar.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.scheduled_date IS 'When it is to be published.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.status IS 'scheduled.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.platform IS 'Where it is to be published.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.content_id IS 'Item of the library, where it has one.';
 COMMENT ON COLUMN orla_api.upcoming_calendar.title IS 'The entry''s own, else that of its content.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.content_type IS 'The entry''s own, else that of its content.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.notes IS 'For whoever publishes it.';
+COMMENT ON COLUMN orla_api.upcoming_calendar.media_url IS 'The entry''s own, else that of its content.';
 REVOKE ALL ON TABLE orla_api.upcoming_calendar FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla_api.upcoming_calendar TO orla_user, orla_gateway, orla_analyst, orla_service;
 
@@ -70,7 +95,9 @@ $$;
 REVOKE ALL ON FUNCTION orla_api.competitor_insights() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.competitor_insights() TO orla_user, orla_gateway, orla_analyst;
 COMMENT ON FUNCTION orla_api.competitor_insights() IS
-    'What the latest analyses of your competitors found, put together: {gaps, strengths, opportunities}.';
+    'What the latest analyses of your competitors found, put together.
+
+Returns {gaps, strengths, opportunities}: each is an array of objects with competitor and gap, strength or opportunity.';
 
 CREATE FUNCTION orla_api.competitor_summary()
     RETURNS jsonb
@@ -87,4 +114,6 @@ $$;
 REVOKE ALL ON FUNCTION orla_api.competitor_summary() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.competitor_summary() TO orla_user, orla_gateway, orla_analyst;
 COMMENT ON FUNCTION orla_api.competitor_summary() IS
-    'Your competitors in numbers: how many, how many analysed, how threatening.';
+    'Your competitors in numbers.
+
+Returns {competitors, analyzed, threat_levels, newest_analysis}: how many there are, how many have an analysis, how many of those are low, medium and high, and when the last one was made.';

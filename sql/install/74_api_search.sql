@@ -18,4 +18,6 @@ END;
 REVOKE ALL ON FUNCTION orla_api.search_content(text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.search_content(text, text[]) TO orla_user, orla_gateway, orla_analyst;
 COMMENT ON FUNCTION orla_api.search_content(text, text[]) IS
-    'Your content that matches, best first: words as typed into a search box ("a phrase", or, -not) in title and text, and all of the tags. Neither words nor tags: nothing.';
+    'Your content that matches, best first.
+
+query is what people type into a search box: words, "a phrase", or, -not; tags must all be there, upper or lower case. Neither words nor tags: nothing. Title, tags and the first 200,000 characters of the text are searched (100,000 where most letters take several bytes), without stemming, so that every language is treated alike. By index, also for somebody with very many rows. Analysts search all tenants granted to them.';

@@ -75,4 +75,8 @@ ALTER FUNCTION orla.reseal(int) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.reseal(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.reseal(int) TO orla_admin;
 COMMENT ON FUNCTION orla.reseal(int) IS
-    'Wraps tenants'' keys, and seals the installation''s secrets, with the newest key; so many rows at once. Returns the rows left; call it until that is 0, while the system runs.';
+    'Wraps tenants'' keys, and seals the installation''s own secrets, with the newest key, so many at once; returns how many rows are left.
+
+Until 0, a key that is older may still be needed. The worker does it by itself, once a minute.
+
+Errors: F0000 where the ring lacks a key.';

@@ -114,7 +114,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.provider_defaults(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.provider_defaults(text) TO orla_service, orla_admin;
 COMMENT ON FUNCTION orla.provider_defaults(text) IS
-    'What orla knows of a provider; NULL for one that it does not know.';
+    'Orla''s own facts of a provider; NULL for one that it does not know.';
 
 -- The facts of a provider that is configured, with its client_id.  Errors are
 -- what a person who wants to connect should read.
@@ -283,4 +283,8 @@ ALTER FUNCTION orla.configure_provider(text, text, text, jsonb) OWNER TO orla_se
 REVOKE ALL ON FUNCTION orla.configure_provider(text, text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.configure_provider(text, text, text, jsonb) TO orla_admin;
 COMMENT ON FUNCTION orla.configure_provider(text, text, text, jsonb) IS
-    'What this installation is registered as at a provider; the secret is sealed. overrides changes orla''s facts of it, or gives all of them for a provider that orla does not know. Errors: 22023.';
+    'What this installation is registered as at a provider; the secret is sealed.
+
+Again: takes the place of what was said before, and connections that waited for an operator are tried at once. overrides changes orla''s facts of the provider, or gives all of them for one that orla does not know. Leaves an audit row.
+
+Errors: 22023.';

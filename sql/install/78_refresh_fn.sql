@@ -203,7 +203,8 @@ COMMENT ON FUNCTION orla.is_too_soon(orla.user_cloud_storage_tokens) IS
 
 -- For a session that needs a token.  args.rejected: SHA-256 of an access token
 -- that the provider has just refused, before its time.  args.waited: a request
--- has ended meanwhile, whose outcome is the caller's, too.
+-- has ended meanwhile, whose outcome is the caller's, too.  Waits for no lock: the
+-- worker tries again, and whoever locks a row of his own keeps himself waiting.
 CREATE FUNCTION orla.do_fresh_token(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -216,7 +217,7 @@ DECLARE
     problem  text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE;
+     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE NOWAIT;
     IF c.user_id IS NULL OR NOT c.is_active OR c.status IN ('disconnected', 'needs_reconnect') THEN
         RETURN orla.refuse_use(c);
     ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN
@@ -529,7 +530,7 @@ DECLARE
     outcome text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE;
+     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE NOWAIT;
     IF c.user_id IS NULL OR NOT c.is_active THEN
         RETURN orla.refuse_use(c);
     ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN

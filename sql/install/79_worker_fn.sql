@@ -28,7 +28,11 @@ ALTER FUNCTION orla.configure_mail(text, text, text, text, boolean) OWNER TO orl
 REVOKE ALL ON FUNCTION orla.configure_mail(text, text, text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.configure_mail(text, text, text, text, boolean) TO orla_admin;
 COMMENT ON FUNCTION orla.configure_mail(text, text, text, text, boolean) IS
-    'The mail server that the worker sends through; its password is sealed. Without STARTTLS a mail goes to this machine alone. Errors: 22023.';
+    'The mail server that the worker sends through; its password is sealed.
+
+url is smtp://host:port with STARTTLS, or smtps://host:port. Without STARTTLS a mail goes to this machine alone. Mails that wait are tried at once.
+
+Errors: 22023.';
 
 -- RFC 5322 and 2045.  Subjects are ours and ASCII; what people wrote is in the
 -- body alone, in base64.
@@ -220,15 +224,19 @@ COMMENT ON FUNCTION orla.due_work(int, int, text[]) IS
     'Steps that are due, claimed: so many for each provider at most, not counting those heard of, and so many mails.';
 
 -- Nobody but a worker claims, and there is one worker: what is claimed when it
--- starts was claimed by one that died.
+-- starts was claimed by one that died.  What a tenant has locked is passed over:
+-- it must not keep the worker from everybody else, and is void by itself later.
 CREATE FUNCTION orla.do_take_over(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at IS NOT NULL;
-    PERFORM orla.put_off_job(j, 'the worker was stopped', '0') FROM orla.jobs AS j WHERE j.status = 'running';
+    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
+     WHERE t.ctid = ANY (ARRAY(SELECT l.ctid FROM orla.user_cloud_storage_tokens AS l
+                                WHERE l.claimed_at IS NOT NULL FOR UPDATE SKIP LOCKED));
+    PERFORM orla.put_off_job(x.j, 'the worker was stopped', '0')
+       FROM (SELECT j FROM orla.jobs AS j WHERE j.status = 'running' FOR UPDATE SKIP LOCKED) AS x;
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
@@ -260,7 +268,9 @@ BEGIN
     EXCEPTION WHEN others THEN
         RAISE LOG 'orla could not seal with the newest key: %', SQLERRM;
     END;
-    UPDATE orla.user_cloud_storage_tokens SET claimed_at = NULL WHERE claimed_at < now() - interval '30 minutes';
+    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
+     WHERE t.ctid = ANY (ARRAY(SELECT l.ctid FROM orla.user_cloud_storage_tokens AS l
+                                WHERE l.claimed_at < now() - interval '30 minutes' FOR UPDATE SKIP LOCKED));
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;

@@ -610,7 +610,9 @@ COMMENT ON FUNCTION orla.fetch_file(text, text, boolean) IS
     'The work of orla_api.download_file() and import_file(): file and content of the answer.';
 
 -- With the headers that PostgREST takes from a setting.  A browser is to save
--- what it gets under its name, and never to show it as a page of ours.
+-- what it gets under its name, and never to show it as a page of ours.  A script
+-- or style sheet is of a type that no page can take it for one of ours: they come
+-- from our own address, too.
 CREATE FUNCTION orla.download_file(provider text, file_id text)
     RETURNS orla.file_answer
     LANGUAGE plpgsql VOLATILE
@@ -620,8 +622,12 @@ DECLARE
     a orla.file_answer := orla.fetch_file(provider, file_id, false);
 BEGIN
     PERFORM set_config('response.headers', jsonb_build_array(
-        jsonb_build_object('Content-Type', CASE WHEN (a.file).mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' THEN (a.file).mime_type ELSE 'application/octet-stream' END),
+        jsonb_build_object('Content-Type', CASE WHEN (a.file).mime_type ~ '^[a-z]+/[A-Za-z0-9.+-]+$' AND (a.file).mime_type !~* 'script|/css$'
+                                                THEN (a.file).mime_type ELSE 'application/octet-stream' END),
         jsonb_build_object('Content-Disposition', orla.content_disposition((a.file).name)),
+        jsonb_build_object('Content-Security-Policy', 'default-src ''none''; sandbox'),
+        jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
+        jsonb_build_object('Cache-Control', 'private, no-cache'),
         jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
     RETURN a;
 END

@@ -132,7 +132,8 @@ COMMENT ON FUNCTION orla.require_room(bigint) IS
     'Refuses what the tenant''s brand material has no room for. Errors: PT507.';
 
 -- Files of one tenant that arrive at the same time wait here for each other, by
--- the tenant's own row, which no other tenant can lock; each then counts what the
+-- the tenant's own key, whose row no other tenant can lock, and which no change of
+-- a password and no end of a session waits for; each then counts what the
 -- one before has committed.  That is exact in READ COMMITTED, which HTTP layers
 -- use; a REPEATABLE READ transaction counts what was there when it began.
 CREATE FUNCTION orla.claim_room(bytes bigint)
@@ -141,7 +142,7 @@ CREATE FUNCTION orla.claim_room(bytes bigint)
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM FROM orla.users AS u WHERE u.id = orla.current_tenant() FOR NO KEY UPDATE;
+    PERFORM FROM orla.tenant_keys AS k WHERE k.user_id = orla.current_tenant() FOR NO KEY UPDATE;
     PERFORM orla.require_room(bytes);
 END
 $$;

@@ -20,6 +20,17 @@ CREATE TYPE orla_api.file AS (
     next_page_token text
 );
 COMMENT ON TYPE orla_api.file IS 'A file or folder at a provider; next_page_token is the same in each row of a page, and null in the last page.';
+COMMENT ON COLUMN orla_api.file.provider IS 'With id, what the other functions take.';
+COMMENT ON COLUMN orla_api.file.id IS 'The provider''s own.';
+COMMENT ON COLUMN orla_api.file.name IS 'As it is there; the same name may come twice.';
+COMMENT ON COLUMN orla_api.file.mime_type IS 'Media type; Dropbox has none, there the name''s extension tells.';
+COMMENT ON COLUMN orla_api.file.is_folder IS 'A shortcut is what it leads to.';
+COMMENT ON COLUMN orla_api.file.size IS 'Bytes; null for folders and for the provider''s own documents.';
+COMMENT ON COLUMN orla_api.file.modified_at IS 'Null for folders of Dropbox.';
+COMMENT ON COLUMN orla_api.file.parent_id IS 'The folder, for files(); null for what others share.';
+COMMENT ON COLUMN orla_api.file.web_url IS 'The page that shows it.';
+COMMENT ON COLUMN orla_api.file.hash IS 'Google: MD5; OneDrive: quickXorHash; Dropbox: its content_hash.';
+COMMENT ON COLUMN orla_api.file.next_page_token IS 'The same in each row of a page; null in the last.';
 
 -- PostgREST: bytes whose type a header tells.
 CREATE DOMAIN orla_api."*/*" AS bytea;
@@ -43,7 +54,11 @@ ALTER FUNCTION orla_api.files(text, text, text, int) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.files(text, text, text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.files(text, text, text, int) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.files(text, text, text, int) IS
-    'The files of a folder of your connection, page by page. folder_id: an id of a folder; nothing for the root; shared_with_me and shared_drives at Google and OneDrive. page_size: 1 to 1000, as a wish. Errors: PT409 where there is no connection that works, PT404, PT502, PT503.';
+    'The files of a folder of your connection, page by page.
+
+folder_id is an id of a folder; nothing, or root, is the root. At Google and OneDrive there are also shared_with_me and shared_drives; at Dropbox both stand among the folders of the root, those of a team, too. page_size (1 to 1000) is a wish: a page has as many entries as the provider gives, and at least one. A token is good for the same folder alone.
+
+Errors: 28000 without a tenant, 22023 for an unknown provider, for what cannot be an id, and for a page token that the provider does not know (any more), PT409 where there is no connection that works, PT404, PT502, PT503.';
 
 CREATE FUNCTION orla_api.search_files(provider text, query text, file_type text DEFAULT NULL, page_token text DEFAULT NULL)
     RETURNS SETOF orla_api.file
@@ -65,7 +80,11 @@ ALTER FUNCTION orla_api.search_files(text, text, text, text) OWNER TO orla_servi
 REVOKE ALL ON FUNCTION orla_api.search_files(text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.search_files(text, text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.search_files(text, text, text, text) IS
-    'Files of your connection whose name or text has these words. file_type: folder, document, spreadsheet, presentation, pdf, image, audio or video. Errors: as of files().';
+    'Files of your connection that have these words in their name or their text, as the provider searches.
+
+query has 1 to 500 characters and is text, whatever stands in it. file_type: folder, document, spreadsheet, presentation, pdf, image, audio or video. Dropbox may give the same entry on two pages.
+
+Errors: as of files().';
 
 CREATE FUNCTION orla_api.download_file(provider text, file_id text)
     RETURNS orla_api."*/*"
@@ -80,7 +99,11 @@ ALTER FUNCTION orla_api.download_file(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.download_file(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.download_file(text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.download_file(text, text) IS
-    'A file of your connection, orla.max_download at most; documents of the provider''s own as an office file. Errors: as of files(), PT413 for one that is too large, 22023 for one without bytes.';
+    'The bytes of a file of your connection.
+
+Up to orla.max_download. What Google or Dropbox have no bytes of comes as an office file: .docx, .xlsx, .pptx, a drawing as .png. Sets the setting response.headers, of which PostgREST makes headers: Content-Type, Content-Disposition with the name (RFC 6266), X-Content-Type-Options: nosniff, and what keeps a page from running it, others from reading it, and caches from keeping it (Content-Security-Policy: default-src ''none''; sandbox, Cross-Origin-Resource-Policy, Cache-Control: private, no-cache). Scripts and style sheets come as application/octet-stream.
+
+Errors: as of files(), PT413 for a file that is larger, 22023 for what has no bytes.';
 
 CREATE FUNCTION orla_api.import_file(provider text, file_id text, category text)
     RETURNS orla_api.brand_voice_assets
@@ -101,4 +124,8 @@ ALTER FUNCTION orla_api.import_file(text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.import_file(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.import_file(text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.import_file(text, text, text) IS
-    'Brings a file of your connection into your brand material, with the text that is found in it. Errors: as of download_file(), 22023 for an unknown category, PT507 where you have no room for it.';
+    'Brings a file of your connection into your brand material, with the text that is found in it.
+
+Returns the row that was made of it. The provider''s own documents come as text.
+
+Errors: as of download_file(), 22023 for an unknown category, PT507 where you have no room for it, 25006 in a READ ONLY transaction.';

@@ -62,7 +62,11 @@ ALTER FUNCTION orla_api.upload_asset(bytea) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.upload_asset(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.upload_asset(bytea) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.upload_asset(bytea) IS
-    'Puts a file into your brand material: its bytes as application/octet-stream, its percent-encoded name in the header X-Filename, its category in X-Category. Errors: 22023 for a bad name or category and for an empty file, PT413 for one that is too large, PT507 where you have no room for it, 28000 without a tenant.';
+    'Puts a file into your brand material.
+
+Returns the row. Over HTTP the body is the file, byte by byte, as application/octet-stream; the argument has no name for that. The name is in the header X-Filename, percent-encoded UTF-8 or as RFC 8187 has it (UTF-8''''na%C3%AFve.pdf), the category in X-Category. Other layers hand both over in the setting request.headers, or call save_asset(). Of a name that is a path the last part is kept; control characters, and those that turn the direction of writing, become blanks. Markup in a name stays: it is text, which a page has to escape. file_type is what the name''s extension says, found_type what the bytes say. A file has at most orla.max_upload, all of yours orla.max_material.
+
+Errors: 22023 for a bad name or category and for an empty file, PT413 for one that is too large, PT507 where you have no room for it, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.save_asset(filename text, category text, content_base64 text)
     RETURNS orla_api.brand_voice_assets
@@ -87,7 +91,11 @@ ALTER FUNCTION orla_api.save_asset(text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.save_asset(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.save_asset(text, text, text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.save_asset(text, text, text) IS
-    'The same for layers that carry JSON alone. Errors: as of upload_asset(), 22023 for what is no base64.';
+    'Puts a file into your brand material, for layers that carry JSON alone.
+
+As upload_asset(), with name, category and the bytes in base64 as arguments.
+
+Errors: as of upload_asset(), 22023 for what is no base64.';
 
 -- What a browser shows as an image is one by its bytes, and runs nothing; all
 -- else is saved, under its name, and never shown as a page of ours.
@@ -110,6 +118,9 @@ BEGIN
         jsonb_build_object('Content-Type', coalesce(a.image, 'application/octet-stream')),
         jsonb_build_object('Content-Disposition', CASE WHEN a.image IS NULL THEN orla.content_disposition(a.filename)
                                                        ELSE regexp_replace(orla.content_disposition(a.filename), '^attachment', 'inline') END),
+        jsonb_build_object('Content-Security-Policy', 'default-src ''none''; sandbox'),
+        jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
+        jsonb_build_object('Cache-Control', 'private, no-cache'),
         jsonb_build_object('X-Content-Type-Options', 'nosniff'))::text, true);
     RETURN (SELECT x.content FROM orla.brand_voice_assets AS x WHERE x.user_id = orla.current_tenant() AND x.id = asset_id);
 END
@@ -118,7 +129,11 @@ ALTER FUNCTION orla_api.download_asset(uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.download_asset(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.download_asset(uuid) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.download_asset(uuid) IS
-    'A file of your brand material as it was stored. Errors: PT404, 28000 without a tenant.';
+    'A file of your brand material as it was stored.
+
+Returns its bytes, with headers in the setting response.headers: PNG, JPEG, GIF and WebP as images that a page can show, everything else, SVG and HTML too, as application/octet-stream to be saved; always X-Content-Type-Options: nosniff and the other headers of download_file().
+
+Errors: PT404, 28000 without a tenant.';
 
 -- SECURITY INVOKER: reads what the views show.  What people and models are told
 -- has an end: 200 files, 20,000 characters of each, 200,000 of all, the newest
@@ -164,7 +179,11 @@ $$;
 REVOKE ALL ON FUNCTION orla_api.brand_context() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.brand_context() TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.brand_context() IS
-    'All that your brand is told by: {strategy, assets by category, colors, fonts, total}; texts up to a length. Errors: 28000 without a tenant.';
+    'All that your brand is told by.
+
+Returns {strategy, assets, colors, fonts, total}: the brand strategy or null; by category the newest 200 files, each {id, filename, uploaded_at, text, text_outcome}, with is_cut where there is more text than is told; colours and fonts of the guidelines; how many files there are. Of each text 20,000 characters are told, of all together 200,000.
+
+Errors: 28000 without a tenant.';
 
 CREATE FUNCTION orla_api.select_folders(provider text, folders jsonb)
     RETURNS jsonb
@@ -202,4 +221,8 @@ ALTER FUNCTION orla_api.select_folders(text, jsonb) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.select_folders(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.select_folders(text, jsonb) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.select_folders(text, jsonb) IS
-    'Chooses the folders of your connection that pages show: [{id, name}], at most 100; [] for all. Errors: 22023, PT409 where there is no connection, 28000 without a tenant.';
+    'Chooses the folders of your connection that pages show.
+
+folders is an array of at most 100 objects {id, name}; [] for all. Returns {provider, selected_folders}. It hides nothing: files() reads every folder still. Connecting another account forgets them.
+
+Errors: 22023, PT409 where there is no connection, 28000 without a tenant.';

@@ -93,9 +93,11 @@ DECLARE
     claimed int;
 BEGIN
     -- Nothing will be heard of these any more.
-    PERFORM orla.put_off_job(l, 'the worker lost it', '0') FROM orla.jobs AS l
-      WHERE l.status = 'running'
-        AND l.claimed_at < now() - 3 * current_setting('orla.job_timeout')::interval - interval '1 minute';
+    PERFORM orla.put_off_job(x.l, 'the worker lost it', '0')
+       FROM (SELECT l FROM orla.jobs AS l
+              WHERE l.status = 'running'
+                AND l.claimed_at < now() - 3 * current_setting('orla.job_timeout')::interval - interval '1 minute'
+                FOR UPDATE SKIP LOCKED) AS x;
     IF NOT EXISTS (SELECT FROM orla.jobs AS w WHERE w.status = 'queued' AND w.run_at <= now()) THEN
         RETURN;
     END IF;

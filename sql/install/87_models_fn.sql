@@ -75,7 +75,11 @@ ALTER FUNCTION orla.configure_model(text, text, text, text, text, jsonb) OWNER T
 REVOKE ALL ON FUNCTION orla.configure_model(text, text, text, text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.configure_model(text, text, text, text, text, jsonb) TO orla_admin;
 COMMENT ON FUNCTION orla.configure_model(text, text, text, text, text, jsonb) IS
-    'A model that writes: kind anthropic (the Messages API), openai (any server that speaks chat completions) or template (built in, no network). The key is sealed; options are further members of each request, such as max_tokens. Errors: 22023.';
+    'A model that writes, for jobs of the kind that it is named like, or, as default, for all.
+
+kind is anthropic (the Messages API), openai (any server that speaks chat completions) or template (built in, no network); model is its name at the server, options are further members of each request, such as max_tokens. Again: takes the place of what had that name. The key is sealed; pass it as a parameter. Jobs that wait for a model are tried at once.
+
+Errors: 22023.';
 
 CREATE FUNCTION orla.remove_model(name text)
     RETURNS void
@@ -94,7 +98,9 @@ ALTER FUNCTION orla.remove_model(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla.remove_model(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.remove_model(text) TO orla_admin;
 COMMENT ON FUNCTION orla.remove_model(text) IS
-    'Forgets a model and its key; jobs that need it wait for another. Errors: 42704.';
+    'Forgets a model and its key. Jobs that need it wait for another.
+
+Errors: 42704.';
 
 -- One that is named like the kind of job, else default, else the latest.
 CREATE FUNCTION orla.model_for(job_kind text)

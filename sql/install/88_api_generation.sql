@@ -16,7 +16,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'Known are blog, carousel, social and video.';
     END IF;
     IF kind = 'analyze_brand' THEN
-        IF NOT EXISTS (SELECT FROM orla.brand_voice_assets AS a WHERE coalesce(a.metadata ->> 'full_text', a.content_preview, '') <> '') THEN
+        IF orla.asset_texts(NULL, 1, 1) = '[]' THEN
             RAISE EXCEPTION 'no brand material yet'
                 USING ERRCODE = 'PT409', DETAIL = 'There is no file with text in it.',
                       HINT = 'Upload or import some first.';
@@ -73,7 +73,11 @@ ALTER FUNCTION orla_api.generate_content(text, jsonb) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.generate_content(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.generate_content(text, jsonb) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.generate_content(text, jsonb) IS
-    'Begins to write a blog, carousel, social or video in your brand''s voice: {job_id, status}; the result lands in content_library. brief: keyword, topic, search_intent, outline, entities, target_length, platform, notes and the like. Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429.';
+    'Begins to write a blog, carousel, social or video in your brand''s voice.
+
+Returns {job_id, status}; the result lands in content_library as a draft. brief says what it is to be, in 64 kB at most: keyword, topic, search_intent, outline, entities, target_length (50 to 10000 words), platform, call_to_action, notes.
+
+Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429 for more than orla.max_queued_jobs, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.analyze_brand(include_competitors boolean DEFAULT true)
     RETURNS jsonb
@@ -86,7 +90,11 @@ ALTER FUNCTION orla_api.analyze_brand(boolean) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.analyze_brand(boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.analyze_brand(boolean) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.analyze_brand(boolean) IS
-    'Begins to derive your brand strategy from your brand material: {job_id, status}; the result lands in brand_strategy. Errors: PT409 without material, 55000 without a model or a worker, PT429.';
+    'Begins to derive your brand strategy from your brand material.
+
+Returns {job_id, status}; the result lands in brand_strategy.
+
+Errors: PT409 without a file that has text, 55000 without a model or a worker, PT429 for more than orla.max_queued_jobs, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.analyze_competitor(competitor_id uuid)
     RETURNS jsonb
@@ -99,7 +107,11 @@ ALTER FUNCTION orla_api.analyze_competitor(uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.analyze_competitor(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.analyze_competitor(uuid) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.analyze_competitor(uuid) IS
-    'Begins to analyse one of your competitors: {job_id, status}; the result lands in competitor_analyses. Errors: PT404, 55000 without a model or a worker, PT429.';
+    'Begins to analyse one of your competitors.
+
+Returns {job_id, status}; the result lands in competitor_analyses.
+
+Errors: PT404, 55000 without a model or a worker, PT429 for more than orla.max_queued_jobs, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.next_keyword()
     RETURNS jsonb
@@ -112,7 +124,11 @@ ALTER FUNCTION orla_api.next_keyword() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.next_keyword() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.next_keyword() TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.next_keyword() IS
-    'Begins to choose the keyword of your next post: {job_id, status}; the result is in job(). Errors: PT409 without a strategy, 55000 without a model or a worker, PT429.';
+    'Begins to choose the keyword of your next post.
+
+Returns {job_id, status}; the result is in job().
+
+Errors: PT409 without a strategy, 55000 without a model or a worker, PT429 for more than orla.max_queued_jobs, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 CREATE FUNCTION orla_api.market_research(topic text DEFAULT NULL)
     RETURNS jsonb
@@ -132,7 +148,11 @@ ALTER FUNCTION orla_api.market_research(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.market_research(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.market_research(text) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.market_research(text) IS
-    'Begins to describe your market, or a topic in it: {job_id, status}; the result is in job(). Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429.';
+    'Begins to describe your market, or what concerns a topic in it.
+
+Returns {job_id, status}; the result is in job().
+
+Errors: 22023, PT409 without a strategy, 55000 without a model or a worker, PT429 for more than orla.max_queued_jobs, 28000 without a tenant, 25006 in a READ ONLY transaction.';
 
 -- ---- jobs -------------------------------------------------------------------
 
@@ -171,7 +191,11 @@ ALTER FUNCTION orla_api.job(uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.job(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.job(uuid) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.job(uuid) IS
-    'How far a job of yours is: {status, progress, result_id, error, …}. Errors: PT404, 28000.';
+    'How far a job of yours is.
+
+Returns {job_id, kind, status, progress, result_id, result, error, model, input_tokens, output_tokens, attempts, created_at, started_at, finished_at}; progress is per cent.
+
+Errors: PT404, 28000 without a tenant.';
 
 -- A job that has ended stays as it is.  Of one that is under way the worker drops
 -- the request within a second or two; what the model has done by then is paid.
@@ -194,4 +218,8 @@ ALTER FUNCTION orla_api.cancel_job(uuid) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.cancel_job(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.cancel_job(uuid) TO orla_user, orla_gateway;
 COMMENT ON FUNCTION orla_api.cancel_job(uuid) IS
-    'Cancels a job of yours that has not ended, and returns it as job() does; one that has ended stays as it is. Errors: PT404, 28000.';
+    'Cancels a job of yours that has not ended.
+
+Returns it as job() does; one that has ended stays as it is.
+
+Errors: PT404, 28000 without a tenant.';

@@ -57,7 +57,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.result_shape(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.result_shape(text, text) TO orla_service, orla_admin;
 COMMENT ON FUNCTION orla.result_shape(text, text) IS
-    'The shape of the result of a job of this kind; of generate_content, of this content type.';
+    'The shape of the result of a kind of job, NULL for one that there is not.';
 
 CREATE FUNCTION orla.is_nothing(value jsonb)
     RETURNS boolean

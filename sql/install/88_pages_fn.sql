@@ -207,7 +207,11 @@ ALTER FUNCTION orla_api.sign_in(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.sign_in(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.sign_in(text, text) TO orla_anon, orla_user;
 COMMENT ON FUNCTION orla_api.sign_in(text, text) IS
-    'Signs a browser in: as login(), but the tokens are set as cookies that no script can read. For pages of the application. Errors: PT401, the same for every cause; PT403 from another page.';
+    'Signs a browser in. For pages of the application.
+
+As login(), but the tokens are set as cookies that no script can read; returns {user, expires_in}. A session that the browser had before ends.
+
+Errors: PT401, the same for every cause; PT403 from another page, PT503.';
 
 CREATE FUNCTION orla_api.verify_and_sign_in(token text, password text)
     RETURNS jsonb
@@ -227,7 +231,11 @@ ALTER FUNCTION orla_api.verify_and_sign_in(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.verify_and_sign_in(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.verify_and_sign_in(text, text) TO orla_anon, orla_user;
 COMMENT ON FUNCTION orla_api.verify_and_sign_in(text, text) IS
-    'As verify_email(), with the tokens as cookies. For pages of the application. Errors: PT401, PT403 from another page.';
+    'Confirms an address and signs a browser in. For pages of the application.
+
+As verify_email(), with the tokens as cookies; returns {user, expires_in}.
+
+Errors: PT401, PT403 from another page, PT503.';
 
 -- A refusal is an answer with a status, no error: with an error the cookies could
 -- not be taken away, and every request of this browser would be refused.
@@ -255,7 +263,11 @@ ALTER FUNCTION orla_api.refresh_session() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.refresh_session() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.refresh_session() TO orla_anon, orla_user;
 COMMENT ON FUNCTION orla_api.refresh_session() IS
-    'Trades the refresh token of the browser''s cookie for a new pair of cookies; answers 401 and takes both away where it is not good. Errors: PT403 from another page.';
+    'Trades the refresh token of the browser''s cookie for a new pair of cookies. For pages of the application.
+
+As refresh(); returns {user, expires_in}. Where the token is not good the answer has status 401 and takes both cookies away; it is no error, since an error sets no headers.
+
+Errors: PT403 from another page, PT503.';
 
 CREATE FUNCTION orla_api.sign_out()
     RETURNS jsonb
@@ -273,4 +285,8 @@ ALTER FUNCTION orla_api.sign_out() OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.sign_out() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla_api.sign_out() TO orla_anon, orla_user;
 COMMENT ON FUNCTION orla_api.sign_out() IS
-    'Ends the session of the browser and takes its cookies away. Errors: PT403 from another page.';
+    'Ends the session of the browser and takes its cookies away. For pages of the application.
+
+Returns {message}.
+
+Errors: PT403 from another page, PT503.';

@@ -2,20 +2,34 @@
 
 -- Brand material as far as there is room, what was uploaded last first.  Reads as
 -- the tenant that the transaction is bound to; without one there are no rows.
+-- One after the other, and for a second at most: the worker that asks is
+-- everybody's, and what a tenant wrote into metadata may take long to unpack.
 CREATE FUNCTION orla.asset_texts(categories text[], room int, of_each int)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
+    texts jsonb[] := '{}';
+    a     record;
+    said  text;
 BEGIN
-    RETURN (
-        SELECT coalesce(jsonb_agg(jsonb_build_object('file', x.filename, 'category', x.category, 'text', x.said) ORDER BY x.uploaded_at DESC, x.id), '[]')
-          FROM (SELECT a.id, a.filename, a.category, a.uploaded_at, t.said,
-                       sum(char_length(t.said)) OVER (ORDER BY a.uploaded_at DESC, a.id) AS sofar
-                  FROM orla.brand_voice_assets AS a
-                 CROSS JOIN LATERAL (SELECT left(coalesce(a.metadata ->> 'full_text', a.content_preview), of_each)) AS t (said)
-                 WHERE t.said <> '' AND (categories IS NULL OR a.category = ANY (categories))) AS x
-         WHERE x.sofar <= room);
+    FOR a IN
+        SELECT x.id, x.filename, x.category FROM orla.brand_voice_assets AS x
+         WHERE categories IS NULL OR x.category = ANY (categories)
+         ORDER BY x.uploaded_at DESC, x.id
+    LOOP
+        SELECT left(coalesce(x.metadata ->> 'full_text', x.content_preview), of_each) INTO said
+          FROM orla.brand_voice_assets AS x WHERE x.user_id = orla.current_tenant() AND x.id = a.id;
+        room := room - coalesce(char_length(said), 0);
+        EXIT WHEN room < 0;
+        IF said <> '' THEN
+            texts := texts || jsonb_build_object('file', a.filename, 'category', a.category, 'text', said);
+        END IF;
+        EXIT WHEN room = 0 OR clock_timestamp() > began + interval '1 second';
+    END LOOP;
+    RETURN to_jsonb(texts);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.asset_texts(text[], int, int) FROM PUBLIC;
@@ -53,6 +67,20 @@ GRANT EXECUTE ON FUNCTION orla.competitors_of_tenant(int) TO orla_service;
 COMMENT ON FUNCTION orla.competitors_of_tenant(int) IS
     'The tenant''s competitors with their latest analyses.';
 
+CREATE FUNCTION orla.first_texts(list text[])
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT jsonb_agg(left(t.said, 600) ORDER BY t.place) FROM unnest(list[:100]) WITH ORDINALITY AS t (said, place));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.first_texts(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.first_texts(text[]) TO orla_service;
+COMMENT ON FUNCTION orla.first_texts(text[]) IS
+    'As much of a list as a model is told.';
+
 CREATE FUNCTION orla.competitor_facts(c orla.competitors)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -62,8 +90,8 @@ BEGIN
     RETURN jsonb_strip_nulls(jsonb_build_object(
         'name', c.name, 'industry', c.industry, 'location', c.location, 'social_handles', nullif(c.social_handles, '{}'),
         'analysis', (SELECT jsonb_strip_nulls(jsonb_build_object(
-                         'they_do_well', a.marketing_they_do_well, 'gaps', a.gaps_they_miss, 'positioning', a.positioning_messaging,
-                         'opportunities', a.content_opportunities, 'threat_level', a.threat_level, 'summary', left(a.strategic_summary, 4000)))
+                         'they_do_well', orla.first_texts(a.marketing_they_do_well), 'gaps', orla.first_texts(a.gaps_they_miss),
+                         'positioning', left(a.positioning_messaging, 4000), 'opportunities', orla.first_texts(a.content_opportunities), 'threat_level', a.threat_level, 'summary', left(a.strategic_summary, 4000)))
                        FROM orla.competitor_analyses AS a WHERE a.user_id = c.user_id AND a.competitor_id = c.id
                       ORDER BY a.analyzed_at DESC, a.id LIMIT 1)));
 END
@@ -107,13 +135,18 @@ BEGIN
             context := context || jsonb_build_object('voice_samples', orla.asset_texts('{voice_samples}', 12000, 4000));
         END IF;
     END IF;
+    IF octet_length(context::text) > 2097152 THEN
+        RAISE EXCEPTION 'there is more to tell a model than it is told'
+            USING ERRCODE = 'program_limit_exceeded', DETAIL = 'What the job is about takes more than 2 MB.',
+                  HINT = 'Shorten the strategy.';
+    END IF;
     RETURN context;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.job_context(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.job_context(text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.job_context(text, jsonb) IS
-    'The rows of the tenant that a job of this kind is about. Errors: as of orla.check_job().';
+    'The rows of the tenant that a job of this kind is about. Errors: as of orla.check_job(), 54000 for more than 2 MB.';
 
 -- ---- words ------------------------------------------------------------------
 

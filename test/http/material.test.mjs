@@ -80,6 +80,7 @@ describe('a file is uploaded', () => {
     assert.ok(back.bytes.equals(bytes));
     assert.equal(back.headers['content-type'].split(';')[0], 'application/octet-stream');
     assert.equal(back.headers['x-content-type-options'], 'nosniff');
+    assert.equal(back.headers['content-security-policy'], "default-src 'none'; sandbox");
     assert.equal(back.headers['x-evil'], undefined);
     assert.match(back.headers['content-disposition'], /^attachment; filename="na_ve_  X-Evil_ 1\.bin"; filename\*=UTF-8''na%C3%AFve%22/);
   });

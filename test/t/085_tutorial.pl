@@ -13,6 +13,7 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
@@ -48,6 +49,12 @@ sub run_quietly
 
 delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
 run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust --auth-host=scram-sha-256 -N --no-instructions --encoding=UTF8 --locale=C.UTF-8)));
+{
+	open(my $conf, '>>', "$data/postgresql.conf") or die $!;
+	print {$conf} "include_dir = '$dir/conf.d'\n";
+	close $conf or die $!;
+}
+mkdir "$dir/conf.d";
 run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
 	"-c port=$port -c listen_addresses=localhost -c unix_socket_directories=$dir -c fsync=off -c max_worker_processes=16"));
 
@@ -75,13 +82,17 @@ write_file("$dir/played/sudo", <<'SH');
 case "$1 $2" in
     '-u postgres') shift 2; PGUSER=postgres exec "$@" ;;
     'apt-get install' | 'make '*) exit 0 ;;
+    'tee /etc/postgresql/15/main/conf.d/orla.conf') exec tee "$PLAYED_CONF" ;;
+    'rm /etc/postgresql/15/main/conf.d/orla.conf') exec rm "$PLAYED_CONF" ;;
+    'pg_ctlcluster 15') exec $PLAYED_RESTART >/dev/null ;;
 esac
 echo "sudo: not played: $*"
 SH
 write_file("$dir/played/make", "#!/bin/sh\n");
-# The layer's packages are there.
-write_file("$dir/played/npm", "#!/bin/sh\n[ \"\$*\" = 'ci --ignore-scripts' ] || echo \"npm: not played: \$*\"\n");
 write_file("$dir/played/postgrest", "#!/bin/sh\nexec node $root/test/http/gateway.mjs \"\$1\"\n");
+# Debian's folder for additions to the configuration.
+$ENV{PLAYED_CONF} = "$dir/conf.d/orla.conf";
+$ENV{PLAYED_RESTART} = join(' ', as_owner("$bin/pg_ctl", 'restart', '-D', $data, qw(-w -m fast -l), "$dir/server.log"));
 $ENV{PATH} = "$dir/played:$bin:$ENV{PATH}";
 $ENV{HOME} = $dir;
 @ENV{qw(PGHOST PGPORT PGRST_SERVER_PORT)} = ($dir, $port, $http_port);
@@ -105,7 +116,8 @@ sub run_blocks
 	my (@blocks) = @_;
 	my $script = "set -m\nexec 2>&1 </dev/null\n" . join('', map { "$_\nprintf '\\n--end--\\n'\n" } @blocks);
 	write_file("$dir/script", $script);
-	open(my $out, '-|', 'bash', "$dir/script") or die $!;
+	# One that waits for ever is one that fails.
+	open(my $out, '-|', 'timeout', '--foreground', '300', 'bash', "$dir/script") or die $!;
 	local $/;
 	my $printed = <$out> // '';
 	close $out;
@@ -122,7 +134,9 @@ my ($real_layer) = grep { $blocks[$_] =~ /^PGRST_DB_URI=.* postgrest / } 0 .. $#
 ok(defined $install && defined $real_layer, 'the tutorial has its blocks');
 # Either layer will do, and here it is the second.
 splice(@blocks, $real_layer, 1);
+my $began = time;
 my @printed = run_blocks(@blocks);
+my $took = time - $began;
 is(scalar(@printed), scalar(@blocks), 'every block of the tutorial ends');
 
 # A block, by a part of it, and what it prints.
@@ -145,7 +159,25 @@ prints('-- forged', qr/\AERROR:  permission denied to name a tenant\n.*^[0-9a-f-
 prints('curl -s localhost:' . $http_port . '/competitors -H "Authorization: Bearer $BEN"',
 	qr/^\[\{[^]]*Ada's rival[^]]*\}\]\n?\[\{[^]]*Ben's rival[^]]*\}\]\n?\[\{[^]]*Another rival[^]]*\}\]\n?\{[^}]*PGRST301[^}]*\}\n?\{[^}]*42501[^}]*\}/m, 'the same over HTTP');
 prints('logout_everywhere', qr/"message".*PT401/s, 'after the sign-out the token is worth nothing');
+prints('conf.d/orla.conf <<', "shared_preload_libraries = 'orla'\norla.databases = 'app'\n", 'the worker is configured');
+prints('INSERT INTO orla_api.brand_strategy', "{origin,craft,patience}\n", 'Ada has a strategy');
+prints('save_asset', "voice.md|found\n", 'Ben has material');
+prints('configure_model(', "\n", 'a model is configured, and the worker is there');
+prints("generate_content('blog'", "succeeded\n", 'the first post is written');
+my ($library) = grep { $blocks[$_] =~ /\Aas "\$ADA" <<'SQL'\nSELECT title, status, content/ } 0 .. $#blocks;
+like($printed[$library], qr/\Asecond flush\|draft\|> Draft composed by a template.*Written for: People who take ten minutes for a cup of tea\..*## Leaves of a single garden.*Slowly, and to the brim/s,
+	'... and is in the library, in Ada\'s voice');
+unlike($printed[$library], qr/bike/, '... and nothing of Ben\'s');
+prints('analyze_brand', qr/\Asucceeded\nsucceeded\nspring\|draft\|Draft composed by a template.*bike/s, 'Ben\'s is in his');
+my ($of_ben) = grep { $blocks[$_] =~ /analyze_brand/ } 0 .. $#blocks;
+unlike($printed[$of_ben], qr/flush|brim|garden/, '... and nothing of Ada\'s in it');
+prints('/rpc/sign-in', "200\n", 'the pages are there');
 prints('dropdb app', '', 'all is tidied up');
+ok(!-e "$dir/conf.d/orla.conf", '... the configuration, too');
+my @first = grep { $_ <= $library } 0 .. $#blocks;
+note(sprintf('%d blocks up to the first generated post, %d in all', scalar @first, scalar @blocks));
+diag(sprintf('the tutorial took %.1f s, without what installing takes', $took));
+cmp_ok($took, '<', 600, 'ten minutes are enough');
 
 # ---- README ------------------------------------------------------------------
 

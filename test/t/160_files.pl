@@ -99,7 +99,8 @@ for my $p (@all)
 		{ path => '/old.txt', text => "thrown away\n", trashed => JSON::PP::true }, { path => '/empty.txt', text => '' }, { path => '/Notebook', package => JSON::PP::true },
 		{ path => '/shared plan.txt', text => "A plan that Grace shares\n", shared => JSON::PP::true }, { path => '/Campaigns/spring.txt', text => "Spring campaign\n", drive => 'Marketing' });
 	control('accounts', $p, email => 'ada@drive.example', kind => $p eq 'onedrive' ? 'work' : 'personal',
-		files => [ @own, 'names', 'many:7', { path => '/größer 5 €/räksmörgås 🦊.md', text => "# 🦊\n" }, { path => '/large.bin', bytes => 2_000_000 } ]);
+		files => [ @own, 'names', 'many:7', { path => '/größer 5 €/räksmörgås 🦊.md', text => "# 🦊\n" }, { path => '/large.bin', bytes => 2_000_000 },
+			map { { path => "/Planted/$_->[0]", text => "x\n", mime => $_->[1] } } [ 'a.js' => 'text/javascript' ], [ 'b.mjs' => 'application/x-javascript' ], [ 'c.css' => 'text/css' ] ]);
 	control('accounts', $p, email => 'ben@drive.example', files => [ { path => '/Ben/secret plan.txt', text => "Ben's alone\n" }, map { { path => "/Ben/$_.txt", text => "number $_" } } 1 .. 5 ]);
 	is(connect_to($ada, $p, 'ada@drive.example'), '', "Ada is connected to $p");
 	is(connect_to($ben, $p, 'ben@drive.example'), '', "and Ben");
@@ -172,6 +173,8 @@ for my $p (@all)
 	my $got = download($ada, $p, $notes->{id});
 	is(length $got->{bytes}, 250, "$p: the bytes of a file");
 	is_deeply([ @$got{ 'Content-Type', 'Content-Disposition', 'X-Content-Type-Options' } ], [ 'text/plain', q(attachment; filename="notes.txt"; filename*=UTF-8''notes.txt), 'nosniff' ], "$p: and its headers");
+	is_deeply([ @$got{ 'Content-Security-Policy', 'Cross-Origin-Resource-Policy', 'Cache-Control' } ], [ "default-src 'none'; sandbox", 'same-origin', 'private, no-cache' ], "$p: it is no page of ours, and nobody else's to keep");
+	is_deeply([ map { download($ada, $p, $_->{id})->{'Content-Type'} } @{ files($ada, $p, folder($ada, $p, 'Planted')) } ], [ ('application/octet-stream') x 3 ], "$p: way 142: a script of somebody is none of ours");
 	is(download($ada, $p, row('empty.txt', $root)->{id})->{bytes}, '', "$p: an empty file");
 	like(download($ada, $p, $brand->{id}), qr/^ERROR:  22023: file cannot be downloaded\nDETAIL:  It is a folder\.$/, "$p: a folder cannot be downloaded");
 	is_deeply(files($ada, $p, $brand->{id}, role => 'orla_gateway'), files($ada, $p, $brand->{id}), "$p: a gateway sees the same");

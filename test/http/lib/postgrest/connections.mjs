@@ -1,9 +1,12 @@
 // The layer's connections: a pool that resets nothing between requests, as
 // PostgREST's does, and one connection that listens.
-import pg from 'pg';
+import { createRequire } from 'node:module';
 import { readDatabaseSettings } from './config.mjs';
 import { readCatalog } from './catalog.mjs';
 import { loadKeys } from './token.mjs';
+
+// npm's, or Debian's by NODE_PATH, which import does not look at.
+const pg = createRequire(import.meta.url)('pg');
 
 const ROLE_SETTINGS = `
   WITH role_setting AS (
