@@ -198,9 +198,9 @@ def draw(results, path):
 def draw_requests(drawing, figures, ratios):
     drawing.head('Requests per second, orla ÷ the same without a fence',
                  'Through the same HTTP layer. Medians; pale: the middle half of all pairs of blocks. Green: goal, at least.')
-    scale = Scale(0.7, 1.1, LEFT, WIDTH - RIGHT)
+    scale = Scale(0.5, 1.5, LEFT, WIDTH - RIGHT)
     bottom = drawing.y + ROW * len(figures)
-    axis(drawing, scale, (0.7, 0.8, 0.9, 1.1), bottom, lambda tick: f'{tick:.1f}')
+    axis(drawing, scale, (0.5, 0.7, 0.9, 1.1, 1.3, 1.5), bottom, lambda tick: f'{tick:.1f}')
     drawing.line(scale(1), drawing.y, scale(1), bottom, 'one')
     drawing.text(scale(1), bottom + 16, '1.0', 'middle')
     for one in figures:
