@@ -38,8 +38,12 @@
 PG_FUNCTION_INFO_V1(orla_sign_jwt);
 PG_FUNCTION_INFO_V1(orla_verify_jwt);
 
-/* Tokens remembered by a backend; the least recently seen makes room. */
-#define CACHE_SIZE		64
+/*
+ * Tokens remembered by a backend.  One has its place in the set that its digest
+ * names, where the least recently seen makes room.
+ */
+#define CACHE_SIZE		1024
+#define CACHE_SET		8
 
 /* Clocks of the hosts that share a database may differ by this much. */
 #define CLOCK_LEEWAY_S	30
@@ -85,33 +89,39 @@ empty_cache(void)
 }
 
 static CacheEntry *
+set_of(const uint8 *digest)
+{
+	return &cache[((digest[0] << 8 | digest[1]) % (CACHE_SIZE / CACHE_SET)) * CACHE_SET];
+}
+
+static CacheEntry *
 find_entry(const uint8 *digest)
 {
+	CacheEntry *set = set_of(digest);
 	int			i;
 
-	for (i = 0; i < CACHE_SIZE; i++)
+	for (i = 0; i < CACHE_SET; i++)
 	{
-		/* the first octet tells most of them apart without a call */
-		if (cache[i].last_seen != 0 && cache[i].digest[0] == digest[0] &&
-			memcmp(cache[i].digest, digest, ORLA_SHA256_LEN) == 0)
+		if (set[i].last_seen != 0 && memcmp(set[i].digest, digest, ORLA_SHA256_LEN) == 0)
 		{
-			cache[i].last_seen = ++cache_clock;
-			return &cache[i];
+			set[i].last_seen = ++cache_clock;
+			return &set[i];
 		}
 	}
 	return NULL;
 }
 
 static CacheEntry *
-oldest_entry(void)
+oldest_entry(const uint8 *digest)
 {
-	CacheEntry *oldest = &cache[0];
+	CacheEntry *set = set_of(digest);
+	CacheEntry *oldest = set;
 	int			i;
 
-	for (i = 1; i < CACHE_SIZE; i++)
+	for (i = 1; i < CACHE_SET; i++)
 	{
-		if (cache[i].last_seen < oldest->last_seen)
-			oldest = &cache[i];
+		if (set[i].last_seen < oldest->last_seen)
+			oldest = &set[i];
 	}
 	return oldest;
 }
@@ -219,7 +229,7 @@ remember(const uint8 *digest, const OrlaJwt *jwt, int64 key_retires,
 	memcpy(fresh.digest, digest, ORLA_SHA256_LEN);
 	fresh.key_retires = key_retires;
 	fresh.last_seen = ++cache_clock;
-	entry = oldest_entry();
+	entry = oldest_entry(digest);
 	drop_entry(entry);
 	*entry = fresh;
 	*remembered = entry;

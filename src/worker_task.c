@@ -80,6 +80,12 @@ typedef struct Task
  */
 #define HEARD_MAX			128
 
+/*
+ * How many are advanced before it is looked for work that is due: what has ended
+ * makes room for others, which are not to wait until all that ended is recorded.
+ */
+#define ADVANCE_MAX			8
+
 OrlaTaskCounters orla_task_counters;
 
 static OrlaHttpEngine *http_engine = NULL;
@@ -372,6 +378,25 @@ wait_for_key(Task *task, OrlaStep *step)
 	current = NULL;
 }
 
+/* Before those that have an answer to record: a place is free that they leave empty. */
+static void
+put_before_recordings(Task *task)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &ready)
+	{
+		Task	   *other = dlist_container(Task, node, iter.cur);
+
+		if (other->responded || other->records)
+		{
+			dlist_insert_before(iter.cur, &task->node);
+			return;
+		}
+	}
+	dlist_push_tail(&ready, &task->node);
+}
+
 /* In a transaction of its own, when the tasks are advanced. */
 static void
 run_next(Task *task, OrlaStep *step)
@@ -389,7 +414,7 @@ run_next(Task *task, OrlaStep *step)
 	task->records = false;
 	task->tries = 0;
 	task->began_at = GetCurrentTimestamp();
-	dlist_push_tail(&ready, &task->node);
+	put_before_recordings(task);
 	current = NULL;
 }
 
@@ -708,7 +733,7 @@ orla_tasks_advance(void)
 	forget_callers();
 	look_at_the_clock();
 	report_progress();
-	while (!dlist_is_empty(&ready))
+	while (!dlist_is_empty(&ready) && n < ADVANCE_MAX)
 	{
 		together = run_together();
 		CHECK_FOR_INTERRUPTS();

@@ -127,6 +127,11 @@ BEGIN
         free := free - 1;
         EXIT WHEN free = 0;
     END LOOP;
+    -- Written to disk, all with one wait, before a model is asked: a job that a
+    -- crash interrupts shows by attempts that it may have been asked.
+    IF claimed IS NOT NULL THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.due_jobs() FROM PUBLIC;
@@ -246,6 +251,8 @@ BEGIN
         PERFORM orla.finish_job(j, 'template', orla.template_answer(j.kind, j.payload, context));
         RETURN jsonb_build_object('answer', NULL);
     END IF;
+    -- nothing to wait for the disk for: that it was begun is there
+    PERFORM set_config('synchronous_commit', CASE WHEN again IS NULL THEN 'off' ELSE current_setting('synchronous_commit') END, true);
     RETURN jsonb_build_object(
         'key', 'job ' || j.id, 'next', 'record_generation', 'progress', 'job_progress',
         'state', jsonb_build_object('user_id', j.user_id, 'job_id', j.id, 'attempt', j.attempts,

@@ -31,46 +31,36 @@ GRANT EXECUTE ON FUNCTION orla.add_response_header(text, text) TO orla_service;
 COMMENT ON FUNCTION orla.add_response_header(text, text) IS
     'One more header of the answer, for an HTTP layer that takes response.headers.';
 
--- Where the browser finds pages and API.  Where people reach PostgREST itself,
--- pages are among its functions, and orla.public_url ends with /rpc; a proxy that
--- gives them addresses of their own has the API at /api.
-CREATE FUNCTION orla.page_base(OUT pages text, OUT api text)
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT b.path, CASE WHEN b.path ~ '(^|/)rpc$' THEN regexp_replace(b.path, '/?rpc$', '') ELSE b.path || '/api' END
-      FROM (SELECT regexp_replace(current_setting('orla.public_url'), '^https?://[^/]*', '') AS path) AS b
-$$;
-REVOKE ALL ON FUNCTION orla.page_base() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.page_base() TO orla_anon, orla_user, orla_gateway, orla_service;
-COMMENT ON FUNCTION orla.page_base() IS
-    'The paths of pages and of the API on the host of orla.public_url, without a slash at the end.';
-
 -- Nothing but our own files, no script in a page, no markup made of text by a
 -- script, no frame around it.
+--
+-- Where the browser finds the API: where people reach PostgREST itself, pages are
+-- among its functions, and orla.public_url ends with /rpc; a proxy that gives them
+-- addresses of their own has the API at /api.
 CREATE FUNCTION orla.serve_page(source text)
     RETURNS text
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    base record;
-BEGIN
-    SELECT * INTO base FROM orla.page_base();
-    PERFORM set_config('response.headers', jsonb_build_array(
-        jsonb_build_object('Content-Type', 'text/html; charset=utf-8'),
-        jsonb_build_object('Content-Security-Policy', 'default-src ''none''; script-src ''self''; style-src ''self''; img-src ''self'' data:; '
+    -- ready as text, and no query for it: people wait for a page
+    headers CONSTANT text := '[{"Content-Type": "text/html; charset=utf-8"},'
+        '{"Content-Security-Policy": "default-src ''none''; script-src ''self''; style-src ''self''; img-src ''self'' data:; '
             'connect-src ''self''; form-action ''self''; base-uri ''none''; frame-ancestors ''none''; '
-            'require-trusted-types-for ''script''; trusted-types ''none'''),
-        jsonb_build_object('X-Content-Type-Options', 'nosniff'),
-        jsonb_build_object('X-Frame-Options', 'DENY'),
+            'require-trusted-types-for ''script''; trusted-types ''none''"},'
+        '{"X-Content-Type-Options": "nosniff"},'
+        '{"X-Frame-Options": "DENY"},'
         -- an address may have the token of a mail in it
-        jsonb_build_object('Referrer-Policy', 'no-referrer'),
-        jsonb_build_object('Cross-Origin-Opener-Policy', 'same-origin'),
-        jsonb_build_object('Cross-Origin-Resource-Policy', 'same-origin'),
-        jsonb_build_object('Permissions-Policy', 'camera=(), microphone=(), geolocation=(), payment=()'),
-        jsonb_build_object('Cache-Control', 'no-store'))::text, true);
-    RETURN replace(replace(replace(source, '{base}', replace(base.pages, '&', '&amp;')), '{api}', replace(base.api, '&', '&amp;')),
+        '{"Referrer-Policy": "no-referrer"},'
+        '{"Cross-Origin-Opener-Policy": "same-origin"},'
+        '{"Cross-Origin-Resource-Policy": "same-origin"},'
+        '{"Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()"},'
+        '{"Cache-Control": "no-store"}]';
+    pages text := regexp_replace(current_setting('orla.public_url'), '^https?://[^/]*', '');
+    api   text := CASE WHEN pages ~ '(^|/)rpc$' THEN regexp_replace(pages, '/?rpc$', '') ELSE pages || '/api' END;
+    done  text := set_config('response.headers', headers, true);
+BEGIN
+    RETURN replace(replace(replace(source, '{base}', replace(pages, '&', '&amp;')), '{api}', replace(api, '&', '&amp;')),
                    '{max_upload}', pg_size_bytes(current_setting('orla.max_upload'))::text);
 END
 $$;

@@ -50,11 +50,11 @@ class Drawing:
         self.text(24, self.y + 27, note, 'small')
         self.y += 42
 
-    def finished(self):
+    def finished(self, label='What the fence, tokens and search cost, compared with a filter written by hand'):
         height = self.y + 10
         return '\n'.join([
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
-            'aria-label="What the fence, tokens and search cost, compared with a filter written by hand">',
+            f'aria-label="{escape(label)}">',
             f'<style>{STYLE}</style>', f'<rect class="page" width="{WIDTH}" height="{height}"/>', *self.parts, '</svg>\n'])
 
 
@@ -191,3 +191,55 @@ def draw(results, path):
     draw_search(drawing, results)
     with open(path, 'w', encoding='utf-8') as file:
         file.write(drawing.finished())
+
+
+# ---- load ---------------------------------------------------------------------
+
+def draw_requests(drawing, figures, ratios):
+    drawing.head('Requests per second, orla ÷ the same without a fence',
+                 'Through the same HTTP layer. Medians; pale: the middle half of all pairs of blocks. Green: goal, at least.')
+    scale = Scale(0.5, 1.5, LEFT, WIDTH - RIGHT)
+    bottom = drawing.y + ROW * len(figures)
+    axis(drawing, scale, (0.5, 0.7, 0.9, 1.1, 1.3, 1.5), bottom, lambda tick: f'{tick:.1f}')
+    drawing.line(scale(1), drawing.y, scale(1), bottom, 'one')
+    drawing.text(scale(1), bottom + 16, '1.0', 'middle')
+    for one in figures:
+        tenants = f"{one['tenants']:,} tenant{'s' if one['tenants'] > 1 else ''}"
+        drawing.line(scale(0.9), drawing.y + ROW / 2 - 11, scale(0.9), drawing.y + ROW / 2 + 11, 'goal')
+        dot_row(drawing, scale, f"{one['kind']}, {tenants}", [('c0', ratios(one))], None, f'{ratios(one)[1]:.2f}')
+    drawing.y += 46
+
+
+def draw_jobs(drawing, figures, share):
+    drawing.head('1,000 generation jobs of 50 tenants, a model that takes 2 s',
+                 'How much of the configured concurrency was busy at the model while jobs waited. Green: goal, at least.')
+    scale = Scale(0.7, 1, LEFT, WIDTH - RIGHT)
+    bottom = drawing.y + ROW * len(figures)
+    axis(drawing, scale, (0.7, 0.8, 0.9, 1), bottom, lambda tick: f'{tick:.0%}')
+    for one in figures:
+        y = drawing.y + ROW / 2
+        drawing.line(scale.start, y, scale(one['busy']), y, 'range c0')
+        drawing.line(scale(0.9), y - 11, scale(0.9), y + 11, 'goal')
+        dot_row(drawing, scale, f"{one['slots']} at once, {one['kind']}", [('c3', (one['busy'],) * 3)], None, f"{one['busy']:.0%}")
+    drawing.y += 46
+    drawing.head('What each of the 50 tenants had done when the first of them had nothing left',
+                 'A bar for each tenant; green: an equal share.')
+    for one in figures:
+        mean = sum(one['shares']) / len(one['shares'])
+        top, bottom = drawing.y, drawing.y + 54
+        drawing.text(LEFT - 12, bottom - 18, f"{one['slots']} at once, {one['kind']}", 'end')
+        for i, done in enumerate(sorted(one['shares'], reverse=True)):
+            height = 46 * done / max(one['shares'])
+            drawing.add('rect', x=float(LEFT + i * 11), y=float(bottom - height), width=8, height=float(height), class_='c0')
+        y = bottom - 46 * mean / max(one['shares'])
+        drawing.line(LEFT - 4, y, LEFT + 50 * 11, y, 'goal')
+        drawing.text(WIDTH - 24, bottom - 18, f'{min(one["shares"])}–{max(one["shares"])} jobs, {share(one):.1%} off', 'small end')
+        drawing.y = bottom + 16
+
+
+def draw_load(figures, path, ratios, share):
+    drawing = Drawing()
+    draw_requests(drawing, figures['requests'], ratios)
+    draw_jobs(drawing, figures['jobs'], share)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(drawing.finished('Requests per second and generation jobs under load'))

@@ -1,6 +1,6 @@
 """What tokens cost: statements of one call each, less the same without it.
 
-A token that is called new is one of 500 in turn, more than a backend
+A token that is called new is one of 5000 in turn, more than a backend
 remembers; one that is known comes again and again.  authenticate is measured
 as a transaction of its own, with all that is done at its end.  To verify is
 what a new token costs authenticate more than a known one: signature, claims.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from measure import quartiles, say
 
-COUNT = 500
+COUNT = 5000
 CALLS = 300     # of a block
 SECRET = r'\x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
 

@@ -63,6 +63,77 @@ test('filters, order, limit, select and count', async () => {
   assert.deepEqual(one.body, { title: 'b' });
 });
 
+test('or, and, not: nested, and never beyond one\'s own rows', async () => {
+  for (const [name, industry] of [['Oak', 'tea'], ['Elm, Inc.', 'coffee'], ['Ash', null]]) await insert(ada, '/competitors', { name, industry, location: 'wood' });
+  await insert(ben, '/competitors', { name: 'Oak', industry: 'tea', location: 'wood' });
+  const names = async (query, who = ada) => {
+    const answer = await who.api.get(`/competitors?select=name&location=eq.wood&order=name&${query}`);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.body.map((row) => row.name);
+  };
+  assert.deepEqual(await names('or=(name.eq.Oak,industry.is.null)'), ['Ash', 'Oak']);
+  assert.deepEqual(await names('or=(name.eq."Elm, Inc.",and(name.eq.Oak,industry.in.(tea,milk)))'), ['Elm, Inc.', 'Oak']);
+  assert.deepEqual(await names('not.or=(name.eq.Oak,industry.is.null)'), ['Elm, Inc.']);
+  assert.deepEqual(await names('and=(name.neq.Oak,or(industry.eq.coffee,not.and(industry.is.null,name.eq.Ash)))'), ['Elm, Inc.']);
+
+  // An alternative that is true of every row is true of one's own alone.
+  assert.deepEqual(await names('or=(name.eq.Oak,user_id.not.is.null)'), ['Ash', 'Elm, Inc.', 'Oak']);
+  assert.deepEqual(await names(`or=(user_id.eq.${ada.id},user_id.neq.${ada.id})`, ben), ['Oak']);
+  assert.deepEqual((await ada.api.patch(`/competitors?or=(user_id.eq.${ben.id},and(user_id.eq.${ben.id},name.eq.Oak))`, { name: 'mine' }, FULL)).body, []);
+  assert.deepEqual((await ada.api.delete(`/competitors?location=eq.wood&or=(user_id.eq.${ben.id},name.eq.Ash)`, FULL)).body.map((row) => row.name), ['Ash']);
+  assert.deepEqual(await names('', ben), ['Oak']);
+  assert.equal((await ada.api.get('/competitors?or=(name.eq)')).status, 400);
+});
+
+test('pages by limit and offset or by Range, counted', async () => {
+  for (const name of ['p1', 'p2', 'p3', 'p4', 'p5']) await insert(ada, '/competitors', { name, location: 'pages' });
+  await insert(ben, '/competitors', { name: 'p0', location: 'pages' });
+  const page = async (query, { range, prefer = 'count=exact' } = {}) => {
+    const answer = await ada.api.get(`/competitors?select=name&location=eq.pages&order=name&${query}`,
+      { prefer, headers: range === undefined ? {} : { 'range-unit': 'items', range } });
+    return [answer.status, answer.headers['content-range'], Array.isArray(answer.body) ? answer.body.map((row) => row.name).join() : answer.body.code];
+  };
+  assert.deepEqual(await page('limit=2&offset=1'), [206, '1-2/5', 'p2,p3']);
+  assert.deepEqual(await page('', { range: '1-2' }), [206, '1-2/5', 'p2,p3']);
+  assert.deepEqual(await page('', { range: '3-' }), [206, '3-4/5', 'p4,p5']);
+  assert.deepEqual(await page('', { range: '0-99' }), [200, '0-4/5', 'p1,p2,p3,p4,p5'], 'five: nobody else\'s is counted');
+  assert.deepEqual(await page('', { range: '1-2', prefer: 'count=none' }), [200, '1-2/*', 'p2,p3']);
+  assert.deepEqual(await page('', { range: '6-9' }), [416, '*/5', 'PGRST103']);
+  assert.deepEqual((await page('', { range: '3-1' }))[0], 416);
+});
+
+describe('PUT', () => {
+  const put = (person, owner, id, row) => person.api.request('PUT', `/competitors?user_id=eq.${owner.id}&id=eq.${id}`, { json: row, ...FULL });
+
+  test('makes the row that its key names, or takes its place', async () => {
+    const id = randomUUID();
+    const made = await put(ada, ada, id, { user_id: ada.id, id, name: 'made' });
+    assert.deepEqual([made.status, made.body[0]?.name], [201, 'made'], made.text);
+    const again = await put(ada, ada, id, { user_id: ada.id, id, name: 'again' });
+    assert.deepEqual([again.status, again.body[0]?.name], [200, 'again'], again.text);
+    assert.equal((await ada.api.get(`/competitors?id=eq.${id}`)).body.length, 1);
+  });
+
+  test('takes no row of another tenant and makes none for it', async () => {
+    const theirs = await insert(ben, '/competitors', { name: 'put by Ben' });
+    const taken = await put(ada, ben, theirs.id, { user_id: ben.id, id: theirs.id, name: 'mine' });
+    assert.deepEqual([taken.status, taken.body.code], [403, '42501'], taken.text);
+    const never = randomUUID();
+    const given = await put(ada, ben, never, { user_id: ben.id, id: never, name: 'a gift' });
+    assert.equal(given.text, taken.text, 'a row that is there and one that is not are refused alike');
+    assert.deepEqual((await ben.api.get(`/competitors?id=in.(${theirs.id},${never})`)).body.map((row) => row.name), ['put by Ben']);
+  });
+
+  test('needs the whole key in the address, and the same in the body', async () => {
+    const id = randomUUID();
+    const part = await ada.api.request('PUT', `/competitors?id=eq.${id}`, { json: { user_id: ada.id, id, name: 'x' } });
+    assert.deepEqual([part.status, part.body.code], [405, 'PGRST105'], part.text);
+    const other = await put(ada, ada, id, { user_id: ada.id, id: randomUUID(), name: 'x' });
+    assert.deepEqual([other.status, other.body.code], [400, 'PGRST115'], other.text);
+    assert.deepEqual((await ada.api.get('/competitors?name=eq.x')).body, []);
+  });
+});
+
 test('upsert by primary key', async () => {
   const id = randomUUID();
   const upsert = (person, name) => person.api.post('/competitors', [{ id, user_id: person.id, name }],
@@ -76,6 +147,25 @@ test('upsert by primary key', async () => {
   const bens = await upsert(ben, 'third');
   assert.deepEqual([bens.status, bens.body[0].name], [201, 'third'], bens.text);
   assert.equal((await ada.api.get(`/competitors?id=eq.${id}`)).body[0].name, 'second');
+
+  // Naming Ben's row does not reach it, whichever way a duplicate is resolved.
+  for (const resolution of ['merge-duplicates', 'ignore-duplicates']) {
+    const forged = await ada.api.post('/competitors', [{ id, user_id: ben.id, name: 'forged' }], { prefer: `resolution=${resolution}, return=representation` });
+    assert.deepEqual([forged.status, forged.body.code], [403, '42501'], forged.text);
+  }
+  assert.equal((await ben.api.get(`/competitors?id=eq.${id}`)).body[0].name, 'third');
+});
+
+test('an upsert of many rows, some of them there: merged or left alone', async () => {
+  const [one, two] = [randomUUID(), randomUUID()];
+  const upsert = (names, resolution) => ada.api.post('/competitors',
+    Object.entries(names).map(([id, name]) => ({ id, user_id: ada.id, name })), { prefer: `resolution=${resolution}, return=representation` });
+  assert.deepEqual((await upsert({ [one]: 'one' }, 'merge-duplicates')).body.map((row) => row.name), ['one']);
+  const merged = await upsert({ [one]: 'uno', [two]: 'due' }, 'merge-duplicates');
+  assert.deepEqual([merged.status, merged.body.map((row) => row.name)], [201, ['uno', 'due']], merged.text);
+  const ignored = await upsert({ [one]: 'ein', [two]: 'zwei' }, 'ignore-duplicates');
+  assert.deepEqual(ignored.body, [], ignored.text);
+  assert.deepEqual((await ada.api.get(`/competitors?id=in.(${one},${two})&order=name`)).body.map((row) => row.name), ['due', 'uno']);
 });
 
 test('embedding over composite keys', async () => {

@@ -44,7 +44,7 @@ export async function startProgram(program, database, settings = {}) {
   for (let i = 0; i < 100; i++) {
     if (process_.exitCode !== null || process_.pid === undefined) throw new Error(`PostgREST ended: ${log}`);
     const up = await fetch(`${url}/rpc/jwks`).then((response) => response.status < 500, () => false);
-    if (up) return { url, log: () => log, reload: () => process_.kill('SIGUSR2'), async close() { process_.kill(); await ended; } };
+    if (up) return { url, pid: process_.pid, log: () => log, reload: () => process_.kill('SIGUSR2'), async close() { process_.kill(); await ended; } };
     await sleep(100);
   }
   process_.kill();

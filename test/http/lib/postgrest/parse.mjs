@@ -77,6 +77,24 @@ export function parseFilter(column, text) {
   throw badQuery(`filter (${text})`, 'unexpected input');
 }
 
+const LOGIC = /^(not\.)?(and|or)$/;
+
+/** (a.eq.1,or(b.is.null,not.and(…))): what of it is to hold, all of it or any. */
+function parseLogic(name, text) {
+  const [, not, kind] = LOGIC.exec(name);
+  const list = /^\((.*)\)$/s.exec(text);
+  if (list === null || list[1].trim() === '') throw badQuery(`logic tree (${text})`, 'unexpected input');
+  const of = splitList(list[1]).map((part) => {
+    const [, inner, rest] = /^((?:not\.)?(?:and|or))(\(.*\))$/s.exec(part) ?? [];
+    if (inner !== undefined) return parseLogic(inner, rest);
+    const [, column, filter] = /^([^.]+)\.(.*)$/s.exec(part) ?? [];
+    if (column === undefined) throw badQuery(`logic tree (${text})`, 'unexpected input');
+    // here, and not in a parameter of its own, a value may be in quotes
+    return parseFilter(column, filter.replace(/^((?:not\.)?[a-z]+\.)"(.*)"$/s, (_, operator, value) => operator + value.replace(/\\(.)/g, '$1')));
+  });
+  return { all: kind === 'and', not: not !== undefined, of };
+}
+
 function parseOrder(text) {
   return splitList(text).map((item) => {
     const [, field, direction, nulls] =
@@ -107,10 +125,25 @@ export function parseQuery(search, { argumentNames = [] } = {}) {
     else if (name === 'limit' || name === 'offset') query[name] = parseCount(name, value);
     else if (name === 'on_conflict') query.onConflict = splitList(value);
     else if (argumentNames.includes(name)) query.arguments[name] = value;
+    else if (LOGIC.test(name)) query.filters.push(parseLogic(name, value));
     else if (name.includes('.')) throw badQuery(`filter (${name})`, 'filters on embedded rows are not spoken here');
     else query.filters.push(parseFilter(name, value));
   }
   return query;
+}
+
+/** Range: first-last, counted from 0: { limit, offset } within those of the query string. */
+export function withRange(query, header) {
+  const match = /^(?:items=)?(\d+)-(\d*)$/.exec(header ?? '');
+  if (match === null) return query;
+  const [first, last] = [Number(match[1]), match[2] === '' ? Infinity : Number(match[2])];
+  if (last < first) {
+    throw new HttpError(416, 'PGRST103', 'Requested range not satisfiable',
+      { details: 'The lower boundary must be lower than or equal to the upper boundary in the Range header.' });
+  }
+  const offset = Math.max(first, Number(query.offset ?? 0));
+  const end = Math.min(last + 1, query.limit === null ? Infinity : Number(query.offset ?? 0) + Number(query.limit));
+  return { ...query, offset: String(offset), limit: end === Infinity ? null : String(Math.max(0, end - offset)) };
 }
 
 const PREFERENCES = {

@@ -1,8 +1,8 @@
 // From an HTTP request to what is to be run: decided before the database is
 // asked, from the catalogue alone.
 import { HttpError } from './errors.mjs';
-import { parseAccept, parsePrefer, parseQuery } from './parse.mjs';
-import { callSql, deleteSql, insertSql, readSql, updateSql } from './sql.mjs';
+import { parseAccept, parsePrefer, parseQuery, withRange } from './parse.mjs';
+import { callSql, deleteSql, insertSql, putSql, readSql, updateSql } from './sql.mjs';
 
 const READING = ['GET', 'HEAD'];
 
@@ -22,18 +22,18 @@ function relationOf(catalog, name) {
   return relation;
 }
 
-function planRelation(catalog, name, { method, search, body, contentType }, prefer) {
+function planRelation(catalog, name, { method, search, body, contentType, headers }, prefer) {
   const relation = relationOf(catalog, name);
-  const query = parseQuery(search);
-  if (READING.includes(method)) return { ...readSql(catalog, relation, query, prefer), writes: false };
+  const query = withRange(parseQuery(search), method === 'GET' ? headers.range : undefined);
+  if (READING.includes(method)) return { ...readSql(catalog, relation, query, prefer), writes: false, offset: Number(query.offset ?? 0) };
   if (method === 'DELETE') return { ...deleteSql(catalog, relation, query, prefer), writes: true };
-  if (method !== 'POST' && method !== 'PATCH') {
+  if (!['POST', 'PATCH', 'PUT'].includes(method)) {
     throw new HttpError(405, 'PGRST117', `Unsupported HTTP method: ${method}`);
   }
   if (!/^application\/json\b/.test(contentType || 'application/json')) {
     throw new HttpError(400, 'PGRST102', `Content-Type not acceptable: ${contentType}`);
   }
-  const make = method === 'POST' ? insertSql : updateSql;
+  const make = { POST: insertSql, PATCH: updateSql, PUT: putSql }[method];
   return { ...make(catalog, relation, query, parseJson(body), body.toString('utf8'), prefer), writes: true };
 }
 

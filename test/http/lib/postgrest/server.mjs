@@ -91,7 +91,18 @@ function statusOfAnswer(request, plan, row) {
   if (plan.isCall || request.method === 'GET' || request.method === 'HEAD') return 200;
   const full = plan.prefer.return === 'representation';
   if (request.method === 'POST') return row.response_inserted === '0' ? 200 : 201;
+  if (request.method === 'PUT' && full) return row.response_inserted === '0' ? 200 : 201;
   return full ? 200 : 204;
+}
+
+/** 206 for a part of what there is, where it was counted; 416 beyond its end. */
+function statusOfRange(plan, first, page, total) {
+  if (total === null || total === '') return 200;
+  if (first > Number(total)) {
+    throw new HttpError(416, 'PGRST103', 'Requested range not satisfiable',
+      { details: `An offset of ${first} was requested, but there are only ${total} rows.`, headers: { 'Content-Range': `*/${total}` } });
+  }
+  return page < Number(total) ? 206 : 200;
 }
 
 function responseHeaders(text) {
@@ -120,11 +131,17 @@ function makeAnswer(request, plan, row, planned) {
   const bytes = (plan.mediaType ?? null) !== null && plan.isBytes;
   const text = bytes ? Buffer.from(row.body.replace(/^\\x/, ''), 'hex') : row.body;
   const isObject = asked.includes(SINGULAR);
-  const status = row.response_status === null ? statusOfAnswer(request, plan, row) : Number(row.response_status);
   const total = row.total_result_set ?? planned;
   const page = Number(row.page_total);
-  const ranged = page > 0 && (plan.isCall || !['POST', 'DELETE'].includes(request.method));
-  const headers = [['Content-Range', `${ranged ? `0-${page - 1}` : '*'}/${total === null || total === '' ? '*' : total}`],
+  const first = plan.offset ?? 0;
+  if (request.method === 'PUT' && page !== 1) {
+    throw new HttpError(400, 'PGRST115', 'Payload values do not match URL in primary key column(s)');
+  }
+  const reads = !plan.isCall && ['GET', 'HEAD'].includes(request.method);
+  const status = row.response_status !== null ? Number(row.response_status)
+    : reads ? statusOfRange(plan, first, page, total) : statusOfAnswer(request, plan, row);
+  const ranged = page > 0 && (plan.isCall || !['POST', 'PUT', 'DELETE'].includes(request.method));
+  const headers = [['Content-Range', `${ranged ? `${first}-${first + page - 1}` : '*'}/${total === null || total === '' ? '*' : total}`],
     ['Vary', 'Accept, Prefer, Range']];
   if (text !== '' && status !== 204) {
     headers.push(['Content-Type', plan.mediaType ?? `${isObject ? SINGULAR : 'application/json'}; charset=utf-8`]);

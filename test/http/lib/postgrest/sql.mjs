@@ -33,6 +33,9 @@ function selectItemSql(source, { field, alias, cast }) {
 }
 
 function filterSql(source, filter, parameters) {
+  if (filter.of !== undefined) {
+    return ` ${filter.not ? 'NOT ' : ''}(${filter.of.map((part) => filterSql(source, part, parameters)).join(filter.all ? ' AND ' : ' OR ')})`;
+  }
   const field = fieldSql(source, filter.field);
   const not = filter.not ? 'NOT ' : '';
   if (filter.is !== undefined) return ` ${not}${field} IS ${filter.is}`;
@@ -190,8 +193,8 @@ function conflictSql(relation, query, columns, prefer) {
   ];
 }
 
-/** POST on a relation; lists only the columns of the payload. */
-export function insertSql(catalog, relation, query, payload, body, prefer) {
+/** POST on a relation; lists only the columns of the payload. named: what a PUT's row must be. */
+export function insertSql(catalog, relation, query, payload, body, prefer, named = []) {
   const parameters = new Parameters();
   const rows = Array.isArray(payload) ? payload : [payload];
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].sort();
@@ -201,8 +204,22 @@ export function insertSql(catalog, relation, query, payload, body, prefer) {
   const insert = columns.length === 0
     ? `INSERT INTO ${target} DEFAULT VALUES`
     : `INSERT INTO ${target}(${names.map(identifier).join(', ')}) SELECT ${bodyList(columns)} ` +
-      `${bodySql(columns, Array.isArray(payload), '', parameters, body)}${guard}${conflict}`;
+      `${bodySql(columns, Array.isArray(payload), '', parameters, body)}${guard}` +
+      `${named.map((filter) => `AND ${filterSql('"pgrst_body"', filter, parameters)} `).join('')}${conflict}`;
   return mutationSql(catalog, relation, insert, query, parameters, prefer, inserted);
+}
+
+/** PUT on a relation: one row, named by its whole primary key and nothing else. */
+export function putSql(catalog, relation, query, payload, body, prefer) {
+  const named = query.filters.map((filter) => filter.field?.name);
+  if (query.limit !== null || query.offset !== null) {
+    throw new HttpError(400, 'PGRST114', 'limit/offset querystring parameters are not allowed for PUT');
+  }
+  if (relation.primaryKey.length === 0 || [...named].sort().join() !== [...relation.primaryKey].sort().join() ||
+      query.filters.some(({ operator, not }) => operator !== '=' || not)) {
+    throw new HttpError(405, 'PGRST105', `Filters must include all and only primary key columns with 'eq' operators`);
+  }
+  return insertSql(catalog, relation, query, payload, body, { ...prefer, resolution: 'merge-duplicates' }, query.filters);
 }
 
 /** PATCH on a relation. */
