@@ -5,8 +5,8 @@ CREATE TABLE orla.user_cloud_storage_tokens (
     user_id          uuid        NOT NULL REFERENCES orla.users (id) ON DELETE CASCADE,
     id               uuid        NOT NULL DEFAULT gen_random_uuid(),
     provider         text        NOT NULL CHECK (octet_length(provider) <= 100),
-    provider_user_id text        CHECK (octet_length(provider_user_id) <= 1000),
-    provider_email   text        CHECK (octet_length(provider_email) <= 1000),
+    provider_user_id text        CHECK (char_length(provider_user_id) <= 300),
+    provider_email   text        CHECK (char_length(provider_email) <= 300),
     access_token     bytea
         CHECK (octet_length(access_token) >= 37 AND get_byte(access_token, 0) = 1),
     refresh_token    bytea

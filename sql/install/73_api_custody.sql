@@ -75,7 +75,7 @@ COMMENT ON FUNCTION orla_api.connect(text, text) IS
 
 Returns {authorization_url}, good for ten minutes and for the session that asked. return_to is a path of the application, which complete_connection() hands back.
 
-Errors: 22023 for an unknown provider or a bad path, 55000 for a provider that is not configured and without a worker, 28000 without a tenant, PT503.';
+Errors: 22023 for an unknown provider or a bad path, 55000 for a provider that is not configured and without a worker, 28000 without a tenant, PT429 for more than 50 in ten minutes, PT503.';
 
 CREATE FUNCTION orla_api.complete_connection(state text, code text, iss text DEFAULT NULL, error text DEFAULT NULL, provider text DEFAULT NULL)
     RETURNS jsonb
@@ -108,7 +108,7 @@ COMMENT ON FUNCTION orla_api.complete_connection(text, text, text, text, text) I
 
 Called by the page that the provider redirects to, in the session that called connect(), with what stands in its address: state and code, iss where there is one, error where there is no code; provider: whose redirect path it came to. Returns {provider, provider_email, scopes, connected_at}, and where there are any missing_scopes (asked for and not granted) and return_to. A state is used up by the first attempt. The same account again takes the place of its old tokens; another account, of the old connection; what is replaced is ended at the provider, where that ends nothing else.
 
-Errors: 22023 where the state is not good or the provider refuses, PT409 where another''s disconnect of the same account has just ended what the provider gave, PT502 where it refuses this installation, PT503 where it does not answer, 55000 without a worker, 28000 without a tenant.';
+Errors: 22023 where the state is not good or the provider refuses, PT409 where another''s disconnect of the same account has just ended what the provider gave, PT429 for more than 50 in ten minutes, PT502 where it refuses this installation, PT503 where it does not answer, 55000 without a worker, 28000 without a tenant.';
 
 CREATE FUNCTION orla_api.disconnect(provider text)
     RETURNS jsonb

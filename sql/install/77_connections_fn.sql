@@ -287,6 +287,23 @@ COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
 
 -- ---- connecting -------------------------------------------------------------
 
+-- Connections that a tenant has begun, or only those that went on to the provider,
+-- and whose states have not expired.
+CREATE FUNCTION orla.has_begun_enough(account uuid, used boolean)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT count(*) FILTER (WHERE NOT used OR o.code_verifier IS NULL) >= 50
+              FROM orla.oauth_states AS o WHERE o.user_id = account AND o.expires_at > now());
+END
+$$;
+REVOKE ALL ON FUNCTION orla.has_begun_enough(uuid, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.has_begun_enough(uuid, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.has_begun_enough(uuid, boolean) IS
+    'Whether a tenant has begun as many connections as it may in ten minutes.';
+
 -- The state goes with the session that began: a code that comes back in
 -- another browser is nobody's.  This runs in the caller's own session: plans are
 -- generic there too, since whoever prints a plan that is made for its parameters
@@ -310,6 +327,10 @@ BEGIN
                   DETAIL = 'A connection is begun and completed in one session of the person.',
                   HINT = 'Sign in with an access token.';
     END IF;
+    IF orla.has_begun_enough(account, false) THEN
+        RAISE EXCEPTION 'too many connections were begun'
+            USING ERRCODE = 'PT429', HINT = 'Wait ten minutes.';
+    END IF;
     PERFORM orla.require_worker();      -- said now, not when the person comes back from the provider
     INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, redirect_uri, return_to)
     VALUES (account, orla.token_hash(state), provider, session,
@@ -329,7 +350,9 @@ GRANT EXECUTE ON FUNCTION orla.begin_connection(text, text, uuid, uuid) TO orla_
 COMMENT ON FUNCTION orla.begin_connection(text, text, uuid, uuid) IS
     'The work of orla_api.connect().';
 
--- The state is used up by the first attempt, whatever becomes of it.  While an
+-- The state is used up by the first attempt, whatever becomes of it.  The worker
+-- counts them, one after the other: transactions that began connections at the
+-- same time did not see each other's.  While an
 -- access of the same person is being ended it waits, where that could end the new
 -- one.
 CREATE FUNCTION orla.do_complete_connection(args jsonb)
@@ -350,9 +373,14 @@ BEGIN
         RETURN jsonb_build_object('wait', key);
     END IF;
 
-    DELETE FROM orla.oauth_states AS o
-     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state')
-    RETURNING * INTO s;
+    IF orla.has_begun_enough(account, true) THEN
+        RETURN orla.refusal('PT429', 'too many connections were begun', 'Each is a request to the provider.', 'Wait ten minutes.');
+    END IF;
+    SELECT * INTO s FROM orla.oauth_states AS o
+     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state') AND o.code_verifier IS NOT NULL
+       FOR UPDATE;
+    UPDATE orla.oauth_states AS o SET code_verifier = NULL
+     WHERE o.user_id = account AND o.state_hash = s.state_hash;
     IF s.user_id IS NULL OR s.expires_at <= now() OR s.session_id IS DISTINCT FROM (args ->> 'session_id')::uuid
        OR args ->> 'provider' <> s.provider THEN
         PERFORM orla.audit('complete_connection', 'failure', account, jsonb_build_object('reason', 'state'));

@@ -104,7 +104,19 @@ COMMENT ON FUNCTION orla.image_type(bytea) IS
 
 -- ---- room -------------------------------------------------------------------
 
--- Counts what is there, files and what was found in them, not what somebody
+CREATE FUNCTION orla.room_of(content bytea, metadata jsonb, content_preview text, file_path text)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT coalesce(octet_length(content), 0)::bigint + pg_column_size(metadata)
+           + coalesce(pg_column_size(content_preview), 0) + coalesce(pg_column_size(file_path), 0)
+$$;
+REVOKE ALL ON FUNCTION orla.room_of(bytea, jsonb, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.room_of(bytea, jsonb, text, text) TO orla_service;
+COMMENT ON FUNCTION orla.room_of(bytea, jsonb, text, text) IS
+    'What a row of brand material takes.';
+
+-- Counts what is there, files and what is written of them, not what somebody
 -- wrote into file_size_bytes.  Sizes are known without reading a file.
 CREATE FUNCTION orla.require_room(bytes bigint)
     RETURNS void
@@ -115,7 +127,7 @@ DECLARE
     most bigint := pg_size_bytes(current_setting('orla.max_material'));
     kept bigint;
 BEGIN
-    SELECT coalesce(sum(coalesce(octet_length(a.content), 0)::bigint + pg_column_size(a.metadata)), 0) INTO kept
+    SELECT coalesce(sum(orla.room_of(a.content, a.metadata, a.content_preview, a.file_path)), 0) INTO kept
       FROM orla.brand_voice_assets AS a
      WHERE a.user_id = orla.current_tenant();
     IF kept + bytes > most THEN
@@ -150,6 +162,39 @@ REVOKE ALL ON FUNCTION orla.claim_room(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.claim_room(bigint) TO orla_service;
 COMMENT ON FUNCTION orla.claim_room(bigint) IS
     'orla.require_room(), for what is stored by the end of this transaction.';
+
+-- Who writes rows without a function of ours.  AFTER a statement, and never in a
+-- cascade, which neither inserts nor updates material.  What takes no more than
+-- before is let through.  SECURITY DEFINER: the tenant's key is orla_service's.
+CREATE FUNCTION orla.check_room()
+    RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF orla.current_tenant() IS NULL THEN
+        RETURN NULL;        -- a restore
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF (SELECT coalesce(sum(orla.room_of(r.content, r.metadata, r.content_preview, r.file_path)), 0) FROM after_it AS r)
+           <= (SELECT coalesce(sum(orla.room_of(r.content, r.metadata, r.content_preview, r.file_path)), 0) FROM before_it AS r) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    PERFORM orla.claim_room(0);
+    RETURN NULL;
+END
+$$;
+ALTER FUNCTION orla.check_room() OWNER TO orla_service;
+REVOKE ALL ON FUNCTION orla.check_room() FROM PUBLIC;
+COMMENT ON FUNCTION orla.check_room() IS 'trigger: refuses brand material that there is no room for. Errors: PT507.';
+
+CREATE TRIGGER brand_voice_assets_room_insert
+    AFTER INSERT ON orla.brand_voice_assets
+    FOR EACH STATEMENT EXECUTE FUNCTION orla.check_room();
+CREATE TRIGGER brand_voice_assets_room_update
+    AFTER UPDATE ON orla.brand_voice_assets
+    REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it
+    FOR EACH STATEMENT EXECUTE FUNCTION orla.check_room();
 
 -- ---- colours and fonts ------------------------------------------------------
 

@@ -60,6 +60,11 @@ BEGIN
                   DETAIL = 'Jobs are done by a worker, which is not running.',
                   HINT = 'Set shared_preload_libraries to orla and orla.databases to a list with this database, then restart.';
     END IF;
+    -- Whoever of this tenant comes meanwhile waits here, and counts what this one
+    -- commits.  The row is that of orla.claim_room(): neither the worker nor a
+    -- sign-in waits for it.  It is changed, not locked alone: a REPEATABLE READ
+    -- transaction that cannot see the others' jobs gets 40001.
+    UPDATE orla.tenant_keys AS k SET created_at = k.created_at WHERE k.user_id = tenant;
     IF (SELECT count(*) FROM orla.jobs AS j WHERE j.user_id = tenant AND j.status IN ('queued', 'running'))
        >= current_setting('orla.max_queued_jobs')::int THEN
         RAISE EXCEPTION 'too many jobs are waiting'
@@ -256,7 +261,8 @@ BEGIN
     RETURN jsonb_build_object(
         'key', 'job ' || j.id, 'next', 'record_generation', 'progress', 'job_progress',
         'state', jsonb_build_object('user_id', j.user_id, 'job_id', j.id, 'attempt', j.attempts,
-                                    'model', m.name, 'protocol', m.kind, 'again', again IS NOT NULL),
+                                    'model', m.name, 'protocol', m.kind, 'again', again IS NOT NULL,
+                                    'key', orla.unseal(m.api_key, NULL, 'models|' || m.name || '|api_key')),
         'http', orla.model_request(m, orla.job_prompt(j.kind, j.payload, context), again));
 END
 $$;
@@ -330,7 +336,7 @@ AS $$
 DECLARE
     state   jsonb := args -> 'state';
     j       orla.jobs;
-    heard   jsonb := orla.model_answer(state ->> 'protocol', args -> 'response');
+    heard   jsonb := orla.without_key(orla.model_answer(state ->> 'protocol', args -> 'response'), state ->> 'key');
     used    jsonb;
 BEGIN
     UPDATE orla.jobs AS q

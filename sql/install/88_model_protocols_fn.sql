@@ -228,6 +228,33 @@ GRANT EXECUTE ON FUNCTION orla.model_error_outcome(int, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.model_error_outcome(int, jsonb) IS
     'retry, operator or failed: what an error of a model''s server means for the job.';
 
+-- A problem in words that have eight characters of the key in a row is not told:
+-- servers repeat what they were sent, and shorten it.  An answer that has the
+-- whole of it is none.
+CREATE FUNCTION orla.without_key(heard jsonb, key text)
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    said text := lower(regexp_replace(heard ->> 'problem', '[^[:graph:]]', '', 'g'));
+BEGIN
+    IF coalesce(key, '') = '' THEN
+        RETURN heard;
+    ELSIF EXISTS (SELECT FROM generate_series(1, greatest(length(key) - 7, 1)) AS i (place)
+                   WHERE strpos(said, substr(lower(key), i.place, 8)) > 0) THEN
+        RETURN heard || '{"problem": "in words that are not told, since they have a part of the key in them"}';
+    ELSIF length(key) >= 8 AND strpos(heard ->> 'text', key) > 0 THEN
+        RETURN (heard - 'text') || '{"outcome": "failed", "problem": "an answer with the key in it"}';
+    END IF;
+    RETURN heard;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.without_key(jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.without_key(jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.without_key(jsonb, text) IS
+    'What a model was heard to say, unless it repeats the key.';
+
 CREATE FUNCTION orla.model_answer(protocol text, response jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE

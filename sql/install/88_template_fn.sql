@@ -214,8 +214,8 @@ GRANT EXECUTE ON FUNCTION orla.frequent_words(text, int) TO orla_service;
 COMMENT ON FUNCTION orla.frequent_words(text, int) IS
     'The words that a text uses most.';
 
--- Sentences of the material that look like what is wanted, as they stand.
-CREATE FUNCTION orla.sentences_like(said text, pattern text, most int)
+-- Split once, since that is what takes the worker's time.
+CREATE FUNCTION orla.sentences_of(said text)
     RETURNS text[]
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -223,15 +223,31 @@ AS $$
     SELECT coalesce(array_agg(x.said ORDER BY x.place), '{}')
       FROM (SELECT s.said, min(s.place) AS place
               FROM (SELECT left(btrim(r.said, E' \t\r-*•#>'), 300) AS said, r.place
-                      FROM regexp_split_to_table(left(sentences_like.said, 200000), E'[\n\r]+|(?<=[.!?])[ \t]+') WITH ORDINALITY AS r (said, place)) AS s
-             WHERE char_length(s.said) >= 8 AND s.said ~* pattern
-             GROUP BY s.said ORDER BY 2 LIMIT most) AS x
+                      FROM regexp_split_to_table(sentences_of.said, E'[\n\r]+|(?<=[.!?])[ \t]+') WITH ORDINALITY AS r (said, place)) AS s
+             WHERE char_length(s.said) >= 8
+             GROUP BY s.said) AS x
 $$;
-REVOKE ALL ON FUNCTION orla.sentences_like(text, text, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.sentences_like(text, text, int) TO orla_service;
-COMMENT ON FUNCTION orla.sentences_like(text, text, int) IS
-    'Sentences of a text that match a pattern.';
+REVOKE ALL ON FUNCTION orla.sentences_of(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.sentences_of(text) TO orla_service;
+COMMENT ON FUNCTION orla.sentences_of(text) IS
+    'The sentences of a text, each once.';
 
+-- Sentences of the material that look like what is wanted, as they stand.
+CREATE FUNCTION orla.sentences_like(sentences text[], pattern text, most int)
+    RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array(SELECT s.said FROM unnest(sentences) WITH ORDINALITY AS s (said, place)
+                  WHERE s.said ~* pattern ORDER BY s.place LIMIT most)
+$$;
+REVOKE ALL ON FUNCTION orla.sentences_like(text[], text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.sentences_like(text[], text, int) TO orla_service;
+COMMENT ON FUNCTION orla.sentences_like(text[], text, int) IS
+    'Sentences that match a pattern.';
+
+-- Reads the beginning of each file, and of all together so much: the worker, which
+-- does nothing else meanwhile, is everybody's.
 CREATE FUNCTION orla.template_strategy(context jsonb)
     RETURNS jsonb
     LANGUAGE sql STABLE
@@ -246,33 +262,34 @@ AS $$
                 SELECT w.word FROM regexp_split_to_table('bold calm clear confident curious direct elegant expert friendly helpful honest human modern playful premium professional quiet simple sustainable traditional warm', ' ') AS w (word)
                  WHERE m.said ~* ('\m' || w.word || '(ly|er|est)?\M') LIMIT 6), '{}'), '{plain-spoken}')),
             'key_characteristics', to_jsonb(ARRAY[CASE WHEN m.n_words > 18 * m.n_sentences THEN 'Takes its time to explain' ELSE 'Keeps sentences short' END])),
-        'messaging_pillars', to_jsonb(coalesce(nullif(orla.sentences_like(m.said, '\m(we|our|us)\M', 5), '{}'),
-                                               nullif(orla.sentences_like(m.said, '.', 3), '{}'), '{What we do and why}')),
+        'messaging_pillars', to_jsonb(coalesce(nullif(orla.sentences_like(m.sentences, '\m(we|our|us)\M', 5), '{}'),
+                                               nullif(orla.sentences_like(m.sentences, '.', 3), '{}'), '{What we do and why}')),
         'language_patterns', jsonb_build_object(
             'writing_style', format('About %s words a sentence, as in the material.', greatest(1, m.n_words / greatest(1, m.n_sentences))),
             'vocabulary', to_jsonb(m.words)),
         'dos_and_donts', jsonb_build_object(
-            'dos', to_jsonb(orla.sentences_like(m.said, '^(do|always|use|be|keep|write|say|speak)\M(?! not)', 10)),
-            'donts', to_jsonb(orla.sentences_like(m.said, '^(do not|don.t|never|avoid|no)\M', 10))),
+            'dos', to_jsonb(orla.sentences_like(m.sentences, '^(do|always|use|be|keep|write|say|speak)\M(?! not)', 10)),
+            'donts', to_jsonb(orla.sentences_like(m.sentences, '^(do not|don.t|never|avoid|no)\M', 10))),
         'target_audience', jsonb_build_object(
-            'primary', coalesce((orla.sentences_like(m.audience, '.', 1))[1],
-                                (orla.sentences_like(m.said, '\m(audience|customers?|clients?|readers?|for people)\M', 1))[1], 'Not said in the material'),
-            'characteristics', to_jsonb((orla.sentences_like(m.audience, '.', 5))[2:])),
+            'primary', coalesce((orla.sentences_like(m.for_whom, '.', 1))[1],
+                                (orla.sentences_like(m.sentences, '\m(audience|customers?|clients?|readers?|for people)\M', 1))[1], 'Not said in the material'),
+            'characteristics', to_jsonb((orla.sentences_like(m.for_whom, '.', 5))[2:])),
         'content_themes', to_jsonb(CASE WHEN m.words <> '{}' THEN m.words[1:8] ELSE '{general}'::text[] END),
         'competitive_positioning', jsonb_build_object(
-            'unique_value', coalesce((orla.sentences_like(m.said, '\m(only|unique|unlike|first|different)\M', 1))[1],
-                                     (orla.sentences_like(m.said, '\m(we|our)\M', 1))[1], 'Not said in the material'),
+            'unique_value', coalesce((orla.sentences_like(m.sentences, '\m(only|unique|unlike|first|different)\M', 1))[1],
+                                     (orla.sentences_like(m.sentences, '\m(we|our)\M', 1))[1], 'Not said in the material'),
             'gaps_to_exploit', to_jsonb(array(SELECT DISTINCT g.said FROM jsonb_path_query(context, '$.competitors[*].analysis.gaps[*] ? (@.type() == "string")') AS q (value)
                                                CROSS JOIN LATERAL (SELECT left(q.value #>> '{}', 400)) AS g (said) ORDER BY 1 LIMIT 10))),
         'brand_colors', to_jsonb(array(SELECT c.color FROM (SELECT lower(r.hit[1]) AS color, min(r.place) AS place
                                          FROM regexp_matches(m.said, '#[0-9a-fA-F]{6}\M', 'g') WITH ORDINALITY AS r (hit, place) GROUP BY 1) AS c
                                         ORDER BY c.place LIMIT 8)))
-      FROM (SELECT t.said, t.audience, orla.frequent_words(t.said, 15) AS words,
-                   cardinality(regexp_split_to_array(t.said, '\s+')) AS n_words, cardinality(regexp_split_to_array(t.said, '[.!?]+\s')) AS n_sentences
-              FROM (SELECT coalesce(string_agg(a.asset ->> 'text', E'\n' ORDER BY a.n), '') AS said,
-                           coalesce(string_agg(a.asset ->> 'text', E'\n' ORDER BY a.n)
-                                        FILTER (WHERE a.asset ->> 'category' = 'target_audience_insights'), '') AS audience
-                      FROM jsonb_array_elements(context -> 'material') WITH ORDINALITY AS a (asset, n)) AS t) AS m
+      FROM (SELECT t.said, orla.sentences_of(t.said) AS sentences, orla.sentences_of(t.audience) AS for_whom, orla.frequent_words(t.said, 15) AS words,
+                   regexp_count(t.said, '\s+') + 1 AS n_words, regexp_count(t.said, '[.!?]+\s') + 1 AS n_sentences
+              FROM (SELECT left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n), ''), 24000) AS said,
+                           left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n)
+                                             FILTER (WHERE a.asset ->> 'category' = 'target_audience_insights'), ''), 8000) AS audience
+                      FROM jsonb_array_elements(context -> 'material') WITH ORDINALITY AS a (asset, n)) AS t
+            OFFSET 0) AS m      -- each is told once, not where it is used
 $$;
 REVOKE ALL ON FUNCTION orla.template_strategy(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.template_strategy(jsonb) TO orla_service;

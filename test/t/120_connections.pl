@@ -58,7 +58,7 @@ for my $provider (@providers)
 	ok(!$done->{missing_scopes}, "$provider: all that was asked for is granted");
 	is(columns($ada, $provider), "t|connected|$account{$provider}|", "$provider: it is there to see");
 	is($c->column($ada, $provider, 'get_byte(access_token, 0) = 1 AND get_byte(refresh_token, 0) = 1'), 't', "$provider: the tokens are sealed");
-	is($c->value('SELECT count(*) FROM orla.oauth_states'), '0', "$provider: the state is used up");
+	is($c->value('SELECT count(code_verifier) FROM orla.oauth_states'), '0', "$provider: the state is used up");
 	is(Custody::error($c->complete($ada, $back)), 'unknown state', "$provider: it is good once");
 	is($c->fresh($ada, $provider), 'fresh', "$provider: the token is good");
 	is($c->requests($provider, 'token'), 1, "$provider: that took one request");
@@ -69,16 +69,27 @@ like($c->column($ada, 'google_drive', "to_jsonb(scopes)::text"), qr/drive\.reado
 is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY created_at) FROM orla.audit_log WHERE event_type = 'complete_connection' AND event_status = 'success'"),
 	join(' ', ('complete_connection success') x 4), 'each left a trace');
 
+{
+	# as long as there is room for, in letters of four bytes
+	my $long = "\xf0\x9f\x8d\x9e" x 310;
+	$c->account('oidc', "$long\@id.example");
+	my $done = $c->connect($ben, 'oidc', "$long\@id.example");
+	is(ref $done, 'HASH', 'an account with a name that is longer than what is kept') or diag($done);
+	is($c->column($ben, 'oidc', 'char_length(provider_email) || $$ $$ || octet_length(provider_email)'), '300 1200', 'of which the beginning is kept');
+	$c->as($ben, "SELECT orla_api.disconnect('oidc')");
+	$c->value("DELETE FROM orla.user_cloud_storage_tokens WHERE user_id = '$ben->{id}'");
+}
+
 # ---- states ----------------------------------------------------------------------
 # Way 114.
 
 {
 	my $back = $c->approve($c->begin($ben, 'dropbox'), $account{dropbox});
 	is(Custody::error($c->complete($ada, $back)), 'unknown state', 'a state of another user');
-	is($c->value('SELECT count(*) FROM orla.oauth_states'), '1', 'which is not used up by that');
+	is($c->value('SELECT count(code_verifier) FROM orla.oauth_states'), '1', 'which is not used up by that');
 	my $elsewhere = $c->sign_in($ben);
 	is(Custody::error($c->complete($elsewhere, $back)), 'unknown state', 'of another session');
-	is($c->value('SELECT count(*) FROM orla.oauth_states'), '0', 'which is used up: the code has been seen');
+	is($c->value('SELECT count(code_verifier) FROM orla.oauth_states'), '0', 'which is used up: the code has been seen');
 	is(Custody::error($c->complete($ben, $back)), 'unknown state', 'by its own session it is good no longer');
 
 	$back = $c->approve($c->begin($ben, 'dropbox'), $account{dropbox});
@@ -101,7 +112,7 @@ is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY 
 	my $session = $c->session;
 	like($session->ask($c->as_sql($ben, $c->complete_sql($back), 'BEGIN READ ONLY')), qr/cannot execute complete_connection in a read-only transaction/, 'not in a READ ONLY transaction');
 	$session->ask('ROLLBACK;');
-	is($c->value('SELECT count(*) FROM orla.oauth_states'), '1', 'which uses nothing up');
+	is($c->value('SELECT count(code_verifier) FROM orla.oauth_states'), '1', 'which uses nothing up');
 	my $sql = $c->as_sql($ben, $c->complete_sql($back));
 	$sql =~ s/COMMIT;$/ROLLBACK;/;
 	like($session->ask($sql), qr/"provider": "dropbox"/, 'a caller that rolls back');

@@ -295,6 +295,36 @@ for my $kind (qw(anthropic openai))
 	$j = job($ada, $id);
 	is("$j->{status} $j->{attempts} " . ($j->{error} // '-'), 'succeeded 2 -', "$kind: and goes on when it is put right");
 }
+# A server that repeats what it was sent.
+for my $kind (qw(anthropic openai))
+{
+	my $key = 'sk-planted-right-key-0123456789';
+	forget();
+	control('POST', 'keys', { keys => [$key] });
+	use_model($kind, $key);
+	for my $status (400, 404, 413, 422)
+	{
+		for my $said ("Bearer $key is not good here", 'the key ' . substr($key, 3, 14) . '... is not good', uc $key, join(' ', split //, $key))
+		{
+			answers({ status => $status, type => 'not_found_error', message => $said });
+			my $id = begun($ada, $write);
+			ok(Cluster::waits_until(sub { job($ada, $id)->{error} }), "$kind: $status, with the key in it");
+			my $error = job($ada, $id)->{error};
+			like($error, qr/in words that are not told/, "$kind: the error says so") or diag($error);
+			unlike($error =~ s/ //gr, qr/planted|6789/i, "$kind: and has no part of the key");
+			as($ada, "SELECT orla_api.cancel_job('$id')") if job($ada, $id)->{status} eq 'queued';
+		}
+	}
+	answers({ status => 400, message => 'the model is not there' });
+	like(done($ada, $write)->{error}, qr/: the model is not there$/, "$kind: other words are told");
+	answers({ refusal => "I do not write with $key" });
+	unlike(done($ada, $write)->{error}, qr/planted|6789/, "$kind: nor has a refusal");
+	answers({ object => { %$usable, title => "By $key" } });
+	my $j = done($ada, $write);
+	is("$j->{status} $j->{error}", 'failed an answer with the key in it', "$kind: nor is a text kept that has it");
+	control('POST', 'keys', { keys => [$right] });
+	use_model($kind, $right);
+}
 {
 	forget();
 	answers({ status => 429, type => 'insufficient_quota', code => 'insufficient_quota', message => 'You exceeded your current quota' });

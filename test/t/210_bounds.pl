@@ -1,0 +1,144 @@
+#!/usr/bin/perl
+# What one tenant may have of what all share: requests to a provider, jobs in
+# line, room, the worker's time; and that it stays so when a tenant asks in many
+# transactions at once.
+#
+# Ways 150, 151, 152 and 153 of docs/security.md.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Test::More;
+use Time::HiRes qw(time);
+
+use Custody;
+
+BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
+alarm 300;
+
+my $c = Custody->new('bounds', only => [qw(oidc)], server => ['orla.max_queued_jobs=3', 'orla.max_material=1MB']);
+my ($ada, $ben) = map { $c->sign_up($_) } qw(ada ben);
+$c->configure('oidc');
+$c->account('oidc', "$_->{name}\@id.example") for $ada, $ben;
+
+sub session_of
+{
+	my ($who, $begin) = @_;
+	my $session = $c->session;
+	$session->ask(($begin // 'BEGIN') . "; SET LOCAL ROLE orla_user; SELECT 1 WHERE orla.authenticate('$who->{token}') IS NULL;");
+	return $session;
+}
+sub state_of { my ($answer) = @_; return $answer =~ /[?&]state=([^&"]+)/ ? $1 : '' }
+
+# ---- requests to a provider ---------------------------------------------------------
+
+# Way 150: begun, completed with a code that is none, and begun again.
+{
+	my @open = map { session_of($ada) } 1, 2;
+	my @states = map { my $session = $_; map { state_of($session->ask("SELECT orla_api.connect('oidc');")) } 1 .. 40 } @open;
+	like($open[0]->ask(join ' ', map { "SELECT orla_api.connect('oidc');" } 1 .. 11), qr/too many connections were begun/, 'a transaction begins fifty connections at most');
+	$open[0]->leave;
+	$open[0] = session_of($ada);
+	@states = map { my $session = $_; map { state_of($session->ask("SELECT orla_api.connect('oidc');")) } 1 .. 40 } @open[0];
+	my $other = session_of($ada);
+	push @states, map { state_of($other->ask("SELECT orla_api.connect('oidc');")) } 1 .. 40;
+	$_->ask('COMMIT;') for $open[0], $other;
+	is(scalar(grep { length } @states), 80, 'two at the same time begin more');
+	$_->leave for @open, $other;
+	my $before = $c->requests('oidc', 'token');
+	my @answers = map { Custody::error($c->as($ada, "SELECT orla_api.complete_connection('$_', 'no-code')")) } @states;
+	is(scalar(grep { /the provider refused the code/ } @answers), 50, 'but fifty of them ask the provider');
+	is(scalar(grep { /too many connections were begun/ } @answers), 30, 'and the others are refused');
+	is($c->requests('oidc', 'token') - $before, 50, 'it was asked no more often');
+	is($c->value("SELECT count(*) FROM orla.oauth_states WHERE code_verifier IS NULL"), '50', 'what is used up has no verifier');
+	like(Custody::error($c->begin($ada, 'oidc')), qr/^too many connections were begun/, 'nor is another begun');
+	is(ref $c->connect($ben, 'oidc', 'ben@id.example'), 'HASH', 'another tenant connects');
+	$c->value("UPDATE orla.oauth_states SET expires_at = now() WHERE user_id = '$ada->{id}'");
+	is(ref $c->connect($ada, 'oidc', 'ada@id.example'), 'HASH', 'and so does she, ten minutes later');
+}
+
+# ---- jobs in line -------------------------------------------------------------------
+
+# Way 151
+{
+	$c->sql("SELECT orla.configure_model('default', 'template');");
+	$c->as($ada, "INSERT INTO orla_api.brand_strategy (messaging_pillars) VALUES ('{We bake}')");
+	my $call = "SELECT count(orla_api.next_keyword()) FROM generate_series(1, 3);";
+	my @open = map { session_of($ada) } 1, 2;
+	is($open[0]->ask($call), '3', 'as many jobs as there may be, in a transaction that stays open');
+	$open[1]->send($call);
+	ok(Cluster::waits_until(sub { $c->value("SELECT count(*) FROM pg_stat_activity WHERE pid = $open[1]{backend} AND wait_event_type = 'Lock'") eq '1' }), 'another of the same tenant waits for it');
+	my $owner = $c->sign_in($ada);
+	like($c->as($owner, 'SELECT orla_api.logout_everywhere()'), qr/"message"/, 'the owner, who ends all sessions, does not');
+	$ada = $c->sign_in($ada);
+	is($c->as($ben, "INSERT INTO orla_api.brand_strategy (messaging_pillars) VALUES ('{We brew}'); SELECT orla_api.next_keyword() ->> 'status'"), 'queued', 'nor does another tenant');
+	$open[0]->ask("COMMIT;");
+	like($open[1]->answer, qr/too many jobs are waiting|^3$/, 'and counts what the first has committed');
+	$_->leave for @open;
+
+	# held in line, so that the count is of what was asked for
+	$c->sql("DELETE FROM orla.jobs; SELECT orla.configure_model('default', 'openai', 'http://127.0.0.1:9', 'none');");
+	@open = map { session_of($ada, 'BEGIN ISOLATION LEVEL REPEATABLE READ') } 1, 2;
+	$_->ask('SELECT count(*) FROM orla_api.my_jobs;') for @open;
+	is($open[0]->ask($call), '3', 'in REPEATABLE READ');
+	$open[0]->ask('COMMIT;');
+	like($open[1]->ask($call), qr/could not serialize access/, 'who cannot see them is refused');
+	$_->leave for @open;
+	is($c->value("SELECT count(*) <= 3 FROM orla.jobs WHERE user_id = '$ada->{id}'"), 't', 'there are no more of them');
+}
+
+# ---- room ---------------------------------------------------------------------------
+
+# Way 152: rows that no function of ours writes.
+{
+	my $bulk = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, %d) AS i)";
+	my $big = sprintf $bulk, 100000;
+	my $half = sprintf $bulk, 20000;
+	my $preview = sprintf $bulk, 1900;
+	my $put = 'INSERT INTO orla_api.brand_voice_assets (filename';
+	like(Custody::error($c->as($ada, "$put, metadata) SELECT 'a', jsonb_build_object('full_text', $big)")), qr/^no room for this file/, 'text without end in metadata');
+	like(Custody::error($c->as($ada, "$put, content_preview) SELECT 'a', $preview FROM generate_series(1, 40)")), qr/^no room for this file/, 'many rows with a preview');
+	is($c->as($ada, "$put, metadata) SELECT 'a', jsonb_build_object('full_text', $half); SELECT count(*) FROM orla_api.brand_voice_assets"), '1', 'what there is room for is stored');
+	like(Custody::error($c->as($ada, "UPDATE orla_api.brand_voice_assets SET metadata = jsonb_build_object('full_text', $big)")), qr/^no room for this file/, 'nor does it grow later');
+	$c->value("ALTER DATABASE app SET orla.max_material = '1kB'");
+	is($c->as($ada, "UPDATE orla_api.brand_voice_assets SET category = 'voice_samples' RETURNING filename"), 'a', 'what does not grow is changed, whatever the limit is now');
+	is($c->as($ada, "UPDATE orla_api.brand_voice_assets SET metadata = '{}' RETURNING filename"), 'a', 'and may get smaller');
+	$c->value('ALTER DATABASE app RESET orla.max_material');
+
+	my @open = map { session_of($ada) } 1, 2;
+	$_->ask("SELECT 1;") for @open;
+	my $three = "INSERT INTO orla_api.brand_voice_assets (filename, metadata) SELECT 'b', jsonb_build_object('full_text', $half);";
+	is($open[0]->ask($three), '', 'at the same time');
+	$open[1]->send($three);
+	ok(Cluster::waits_until(sub { $c->value("SELECT count(*) FROM pg_stat_activity WHERE pid = $open[1]{backend} AND wait_event_type = 'Lock'") eq '1' }), 'the second waits');
+	$open[0]->ask('COMMIT;');
+	like($open[1]->answer, qr/no room for this file/, 'and is counted after the first');
+	$_->leave for @open;
+}
+
+# ---- the worker's time --------------------------------------------------------------
+
+# Way 153: what is composed without a model is composed by the worker.  Such
+# texts took it 37 times as long as those of plain words did.
+{
+	my $took = sub {
+		my ($text) = @_;
+		my $best = 1e9;
+		for (1 .. 3)
+		{
+			my $material = "jsonb_build_object('material', (SELECT jsonb_agg(jsonb_build_object('text', left(x.t, 30000))) FROM (SELECT repeat($text, 150000) AS t) AS x, generate_series(1, 5)))";
+			my $ms = $c->value("SET ROLE orla_service; CREATE TEMP TABLE IF NOT EXISTS said (of jsonb); TRUNCATE said; INSERT INTO said SELECT $material; RESET ROLE");
+			my $began = time;
+			$c->value('SELECT length(orla.template_strategy(of)::text) FROM said');
+			$best = time - $began if time - $began < $best;
+		}
+		return $best;
+	};
+	for my $text ("'. '", "'we x. '", "'we bake bread. '", "'#aabbcc! '", "E'\\n'", "'\x27\x27'")
+	{
+		cmp_ok($took->($text), '<', 0.3, "material that is $text without end does not hold it up");
+	}
+}
+
+done_testing;
