@@ -70,14 +70,13 @@ is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY 
 	join(' ', ('complete_connection success') x 4), 'each left a trace');
 
 {
-	# as long as there is room for, in letters of four bytes
-	my $long = "\x{1f35e}" x 310;
-	$c->account('oidc', "$long\@id.example");
-	my $done = $c->connect($ben, 'oidc', "$long\@id.example");
-	is(ref $done, 'HASH', 'an account with a name that is longer than what is kept') or diag($done);
-	is($c->column($ben, 'oidc', 'char_length(provider_email) || $$ $$ || octet_length(provider_email)'), '300 1200', 'of which the beginning is kept');
-	$c->as($ben, "SELECT orla_api.disconnect('oidc')");
-	$c->value("DELETE FROM orla.user_cloud_storage_tokens WHERE user_id = '$ben->{id}'");
+	# letters of four bytes each, which no provider here would take
+	my $long = "repeat(U&'\\+01F35E', 310)";
+	my $done = $c->value("SET ROLE orla_service; SELECT orla.do_store_connection(jsonb_build_object('state', jsonb_build_object('user_id', '$ben->{id}', 'provider', 'oidc', 'sent_at', now(), 'answer',
+		'{\"access_token\": \"a\", \"refresh_token\": \"b\", \"token_type\": \"bearer\"}'::jsonb), 'response', jsonb_build_object('status', 200, 'body', jsonb_build_object('sub', $long, 'email', $long)::text))) #>> '{answer,provider}'; RESET ROLE");
+	is($done, 'oidc', 'an account whose name is longer than what is kept');
+	is($c->column($ben, 'oidc', "concat_ws(' ', char_length(provider_email), octet_length(provider_email), char_length(provider_user_id), octet_length(provider_user_id))"), '300 1200 300 1200', 'of which the beginning is kept');
+	$c->value("DELETE FROM orla.user_cloud_storage_tokens WHERE user_id = '$ben->{id}'; DELETE FROM orla.audit_log WHERE user_id = '$ben->{id}' AND event_type = 'complete_connection'");
 }
 
 # ---- states ----------------------------------------------------------------------
