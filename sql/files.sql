@@ -55,7 +55,19 @@ SELECT pg_temp.show(orla.google_drive_list_request(:'facts_google', t.folder, NU
 SELECT pg_temp.show(orla.google_drive_search_request(:'facts_google', t.query, t.file_type, NULL, 100))
   FROM (VALUES ('brand', NULL), (''' or trashed = true or name contains ''', NULL), ('\', 'pdf'), ('\'' %1$s', 'image'), ('&q=x#', 'folder'), ('x', 'presentation')) AS t (query, file_type);
 SELECT pg_temp.show(orla.google_drive_item_request(:'facts_google', t.id)) FROM (VALUES ('1AbC'), ('x?alt=media&y=#'), ('%2e%2e')) AS t (id);
-SELECT orla.google_drive_item_request(:'facts_google', 'a/b');
+-- What needs a resource key has it in its id.
+SELECT i, orla.google_drive_item_request(:'facts_google', i), orla.google_drive_list_request(:'facts_google', i, NULL, NULL, 7), orla.google_drive_content_request(:'facts_google', '{"mimeType": "text/plain"}', i, true)
+  FROM unnest('{1Ab_C-/0-k_Y,1AbC}'::text[]) AS i;
+SELECT orla.google_drive_content_request(:'facts_google', '{"mimeType": "application/vnd.google-apps.document"}', '1AbC/k', true);
+SELECT orla.google_drive_item_request(:'facts_google', 'a/b c');
+SELECT orla.google_drive_item_request(:'facts_google', 'a,x/b');
+SELECT orla.google_drive_item_request(:'facts_google', 'a/b,x/y');
+SELECT orla.google_drive_item_request(:'facts_google', 'a/');
+SELECT t.item, t.id, orla.google_drive_id(t.item::jsonb, t.id)
+  FROM (VALUES ('{"id": "1"}', '1'), ('{"id": "1"}', 'root'), ('{"id": "1", "resourceKey": "k"}', '1'), ('{"id": "1", "resourceKey": "k"}', '1/other'), ('{"id": "1", "resourceKey": "k\\r\\nx: y"}', '1'), ('{"id": "1", "resourceKey": 7}', '1'),
+               ('{"id": "1", "shortcutDetails": {"targetId": "2"}}', '1'), ('{"id": "1", "shortcutDetails": {"targetId": "2", "targetResourceKey": "k"}}', '1'), ('{"id": "1", "shortcutDetails": {"targetId": "2", "targetResourceKey": "k"}}', '1/x')) AS t (item, id);
+SELECT id, name, parent_id FROM orla.google_drive_rows(:'facts_google', '{"files": [{"id": "1", "name": "a", "resourceKey": "k", "parents": ["F"]}, {"id": "2", "name": "b", "resourceKey": "k, x/y", "parents": ["G"]},
+  {"id": "3", "name": "s", "resourceKey": "k", "shortcutDetails": {"targetId": "4", "targetResourceKey": "t"}}]}', 'F/key');
 SELECT orla.google_drive_list_request(:'facts_google', '../x', NULL, NULL, 1);
 SELECT t.type, t.as_text, orla.google_drive_content_request(:'facts_google', jsonb_build_object('id', 'other', 'mimeType', t.type), '1 2', t.as_text)
   FROM (VALUES ('application/pdf', false), ('application/vnd.google-apps.document', false), ('application/vnd.google-apps.document', true), ('application/vnd.google-apps.spreadsheet', true),

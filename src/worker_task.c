@@ -452,13 +452,14 @@ take_step(Task *task, Jsonb *result)
 	}
 }
 
-/* Somebody holds what the operation needs. */
+/* Somebody holds what the operation needs, or has it under way. */
 static bool
 is_about_locks(const ErrorData *error)
 {
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_LOCK_NOT_AVAILABLE:
+		case ERRCODE_OBJECT_IN_USE:
 		case ERRCODE_T_R_DEADLOCK_DETECTED:
 		case ERRCODE_T_R_SERIALIZATION_FAILURE:
 			return true;
@@ -491,9 +492,10 @@ static void
 take_error(Task *task, ErrorData *error)
 {
 	long		spent = TimestampDifferenceMilliseconds(task->began_at, GetCurrentTimestamp());
+	long		patience = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? WAIT_MS : LOCKED_MS;
 
 	note_error(error->message);
-	if (is_about_locks(error) && spent >= LOCKED_MS)
+	if (is_about_locks(error) && spent >= patience)
 		fail_busy(task, "Somebody holds a lock that the work needs.");
 	else if (!is_about_locks(error))
 	{

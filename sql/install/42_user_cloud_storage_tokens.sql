@@ -38,7 +38,7 @@ COMMENT ON COLUMN orla.user_cloud_storage_tokens.access_token IS 'sealed with th
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.refresh_token IS 'sealed with the tenant''s key';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.previous_refresh_token IS 'the one before a rotation, until the next success: tried once if the new one is refused';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.last_used_at IS 'when somebody last needed the token, to the precision of a refresh';
-COMMENT ON COLUMN orla.user_cloud_storage_tokens.next_request_at IS 'when the worker refreshes the token, or tries again to revoke it; NULL: never by itself';
+COMMENT ON COLUMN orla.user_cloud_storage_tokens.next_request_at IS 'when the worker refreshes the token; NULL: never by itself';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.not_before IS 'until when the provider asked to be left alone';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.claimed_at IS 'since when the worker has a request under way for this row; emptied when a worker starts';
 COMMENT ON COLUMN orla.user_cloud_storage_tokens.failures IS 'requests without an answer in a row';

@@ -527,20 +527,24 @@ COMMENT ON FUNCTION orla.set_password(uuid, text, uuid) IS
     'A new password; every session but one ends.';
 
 -- The account's rows go by their foreign keys, the data key with them: what it
--- sealed, in the audit trail and in backups, opens for nobody any more.
+-- sealed, in the audit trail and in backups, opens for nobody any more.  What is
+-- to be ended at providers is left to the worker, which may take its time.
 CREATE FUNCTION orla.do_delete_account(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    u orla.users;
+    u       orla.users;
+    granted jsonb;
 BEGIN
     SELECT * INTO u FROM orla.users AS x WHERE x.id = (args ->> 'user_id')::uuid;
     IF orla.check_attempt(u.email, u.password_hash, args ->> 'password', args -> 'origin', u.is_active) THEN
         PERFORM orla.forget_attempts(u.email);
+        granted := orla.grants_of_account(u.id);     -- while there is a key that opens them
         DELETE FROM orla.users WHERE id = u.id AND password_hash = u.password_hash AND is_active;
         IF FOUND THEN
+            PERFORM orla.revoke_grants(granted);
             DELETE FROM orla.pending_registrations WHERE email = u.email;
             DELETE FROM orla.outbox WHERE to_address = u.email;
             PERFORM orla.audit('delete_account', 'success', NULL);
@@ -554,7 +558,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.do_delete_account(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.do_delete_account(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_delete_account(jsonb) IS
-    'The work of orla_api.delete_account(): every row and the key of the user go.';
+    'The work of orla_api.delete_account(): every row and the key of the user go, and the worker is told which accesses to end.';
 
 -- SECURITY DEFINER: operators read accounts and write none; this leaves an audit
 -- row.  It is part of the operator's transaction, and counts at its commit.

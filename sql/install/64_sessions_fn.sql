@@ -506,6 +506,11 @@ BEGIN
        AND finished_at < now() - current_setting('orla.job_retention')::interval;
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN NEXT;
+    -- nobody's tokens are kept for longer than it makes sense to ask
+    what := 'revocations';
+    DELETE FROM orla.revocations WHERE ended_at < now() - interval '1 hour' OR created_at < now() - interval '1 day';
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
 END
 $$;
 ALTER FUNCTION orla.purge_expired() OWNER TO orla_service;
@@ -514,4 +519,4 @@ GRANT EXECUTE ON FUNCTION orla.purge_expired() TO orla_admin;
 COMMENT ON FUNCTION orla.purge_expired() IS
     'Removes what has expired; returns how much of what. The worker runs it once a minute; without one, to be run every day.
 
-Sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections that were begun, jobs when orla.job_retention is over. What jobs have made stays, and so does a job that is the only place of its result.';
+Sessions 30 days after their end, refresh tokens, sign-ups that nobody confirmed, counters of failed sign-ins, mails after 90 days, states of connections that were begun, accesses that could not be ended at their provider within a day, jobs when orla.job_retention is over. What jobs have made stays, and so does a job that is the only place of its result.';

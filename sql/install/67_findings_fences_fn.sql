@@ -25,6 +25,7 @@ AS $$
         ('providers',                 true,  NULL,      NULL),
         ('models',                    true,  NULL,      NULL),
         ('oauth_states',              false, NULL,      NULL),
+        ('revocations',               true,  NULL,      NULL),
         ('user_cloud_storage_tokens', false, 'user_id', 'orla_gateway, orla_user'),
         ('jobs',                      false, 'user_id', 'orla_gateway, orla_user'),
         ('tenant_grants',             true,  NULL,      NULL))

@@ -223,7 +223,7 @@ GRANT EXECUTE ON FUNCTION orla_api.delete_account(text) TO orla_user;
 COMMENT ON FUNCTION orla_api.delete_account(text) IS
     'Deletes your account and every row of it.
 
-Returns {message}. Its key goes, too: what was sealed for it opens for nobody any more. The audit trail keeps its rows, without a name. Tables of the operator''s own go along if they refer to orla.users with ON DELETE CASCADE; one that refers without keeps the account.
+Returns {message}. Its key goes, too: what was sealed for it opens for nobody any more. Its accesses to cloud storage are ended at the providers by the worker, where that ends nobody else''s. The audit trail keeps its rows, without a name. Tables of the operator''s own go along if they refer to orla.users with ON DELETE CASCADE; one that refers without keeps the account.
 
 Errors: 28000 without a tenant, PT403 for a wrong password, PT503, 23503.';
 

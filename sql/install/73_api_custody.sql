@@ -106,9 +106,9 @@ GRANT EXECUTE ON FUNCTION orla_api.complete_connection(text, text, text, text, t
 COMMENT ON FUNCTION orla_api.complete_connection(text, text, text, text, text) IS
     'Completes a connection with what the provider sent back.
 
-Called by the page that the provider redirects to, in the session that called connect(), with what stands in its address: state and code, iss where there is one, error where there is no code; provider: whose redirect path it came to. Returns {provider, provider_email, scopes, connected_at}, and where there are any missing_scopes (asked for and not granted) and return_to. A state is used up by the first attempt. The same account again takes the place of its old tokens; another account, of the old connection.
+Called by the page that the provider redirects to, in the session that called connect(), with what stands in its address: state and code, iss where there is one, error where there is no code; provider: whose redirect path it came to. Returns {provider, provider_email, scopes, connected_at}, and where there are any missing_scopes (asked for and not granted) and return_to. A state is used up by the first attempt. The same account again takes the place of its old tokens; another account, of the old connection; what is replaced is ended at the provider, where that ends nothing else.
 
-Errors: 22023 where the state is not good or the provider refuses, PT502 where it refuses this installation, PT503 where it does not answer, 55000 without a worker, 28000 without a tenant.';
+Errors: 22023 where the state is not good or the provider refuses, PT409 where another''s disconnect of the same account has just ended what the provider gave, PT502 where it refuses this installation, PT503 where it does not answer, 55000 without a worker, 28000 without a tenant.';
 
 CREATE FUNCTION orla_api.disconnect(provider text)
     RETURNS jsonb

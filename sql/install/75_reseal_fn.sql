@@ -30,6 +30,8 @@ AS $$
         SELECT 'models', m.name, m.api_key, 'models|' || m.name || '|api_key' FROM orla.models AS m
         UNION ALL
         SELECT 'outbox', o.id::text, o.sealed_token, 'outbox|' || o.id FROM orla.outbox AS o WHERE o.sealed_token IS NOT NULL
+        UNION ALL
+        SELECT 'revocations', r.id::text, r.sealed_grant, 'revocations|' || r.id FROM orla.revocations AS r
     ) AS s (place, id, sealed, purpose)
      WHERE substr(s.sealed, 2, 8) <> decode(current_key, 'hex')
 $$;
@@ -64,6 +66,7 @@ BEGIN
             WHEN 'providers' THEN UPDATE orla.providers SET client_secret = fresh WHERE name = s.id AND client_secret = s.sealed;
             WHEN 'mail_server' THEN UPDATE orla.mail_server SET password = fresh WHERE password = s.sealed;
             WHEN 'models' THEN UPDATE orla.models SET api_key = fresh WHERE name = s.id AND api_key = s.sealed;
+            WHEN 'revocations' THEN UPDATE orla.revocations SET sealed_grant = fresh WHERE id = s.id::uuid AND sealed_grant = s.sealed;
             WHEN 'outbox' THEN UPDATE orla.outbox SET sealed_token = fresh WHERE id = s.id::uuid AND sealed_token = s.sealed;
         END CASE;
     END LOOP;

@@ -330,7 +330,8 @@ COMMENT ON FUNCTION orla.begin_connection(text, text, uuid, uuid) IS
     'The work of orla_api.connect().';
 
 -- The state is used up by the first attempt, whatever becomes of it.  While an
--- older connection is being revoked it waits: that could end the new one.
+-- access of the same person is being ended it waits, where that could end the new
+-- one.
 CREATE FUNCTION orla.do_complete_connection(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -342,11 +343,9 @@ DECLARE
     facts   jsonb;
     key     text;
 BEGIN
-    SELECT orla.connection_key(o.user_id, o.provider) INTO key
+    SELECT orla.revocation_of_person(o.provider, account) INTO key
       FROM orla.oauth_states AS o
-      JOIN orla.user_cloud_storage_tokens AS t ON t.user_id = o.user_id AND t.provider = o.provider
-     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state')
-       AND t.claimed_at IS NOT NULL AND NOT t.is_active;
+     WHERE o.user_id = account AND o.state_hash = orla.token_hash(args ->> 'state');
     IF key IS NOT NULL AND NOT args ? 'unclaimed' THEN
         RETURN jsonb_build_object('wait', key);
     END IF;
@@ -461,9 +460,80 @@ GRANT EXECUTE ON FUNCTION orla.first_text(jsonb, jsonb, int) TO orla_service;
 COMMENT ON FUNCTION orla.first_text(jsonb, jsonb, int) IS
     'The first of these members that is there.';
 
+-- Where one revocation ends all accesses of an account, one of another tenant's
+-- connection may have ended what the provider has just given.  That is known when
+-- the account is: the answer waits until no such revocation is under way, and is
+-- proven by a refresh if one was, while the code was exchanged.
+CREATE FUNCTION orla.verify_step(state jsonb, facts jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN jsonb_build_object('next', 'verify_connection', 'state', state || jsonb_build_object('verified_at', clock_timestamp()),
+                              'http', orla.refresh_request(facts, state #>> '{answer,refresh_token}'));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.verify_step(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.verify_step(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.verify_step(jsonb, jsonb) IS
+    'Asks the provider whether what it gave is good still.';
+
+CREATE FUNCTION orla.do_verify_connection(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state   jsonb := args -> 'state';
+    outcome text := orla.token_outcome(args -> 'response');
+BEGIN
+    IF outcome = 'reconnect' THEN
+        PERFORM orla.audit('complete_connection', 'failure', (state ->> 'user_id')::uuid,
+                           jsonb_build_object('provider', state ->> 'provider', 'reason', 'revoked meanwhile'));
+        RETURN orla.refusal('PT409', 'the access was ended meanwhile',
+                            'Another connection of the same account was ended while this one was made, and with it all that the provider had given.', 'Connect again.');
+    ELSIF outcome = 'token' THEN
+        state := state || jsonb_build_object('answer', (state -> 'answer') || (orla.response_object(args -> 'response') - 'id_token'),
+                                             'sent_at', state -> 'verified_at');
+    END IF;
+    RETURN orla.do_store_connection(jsonb_build_object('state', state));
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_verify_connection(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_verify_connection(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_verify_connection(jsonb) IS
+    'A step of complete_connection(): whether what the provider gave has outlived a revocation.';
+
+-- Raises what has the step run again in a moment.
+CREATE FUNCTION orla.needs_proof(state jsonb, facts jsonb, owner text)
+    RETURNS boolean
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    meanwhile text;
+BEGIN
+    IF facts ->> 'revoke_reach' IS DISTINCT FROM 'account' OR owner IS NULL OR state ? 'verified_at' THEN
+        RETURN false;
+    END IF;
+    meanwhile := orla.revoked_meanwhile(state ->> 'provider', owner, (state ->> 'sent_at')::timestamptz);
+    IF meanwhile = 'under way' THEN
+        RAISE EXCEPTION 'an access of the same account is being ended'
+            USING ERRCODE = 'object_in_use';
+    END IF;
+    RETURN meanwhile = 'ended' AND coalesce(state #>> '{answer,refresh_token}', '') <> '';
+END
+$$;
+REVOKE ALL ON FUNCTION orla.needs_proof(jsonb, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.needs_proof(jsonb, jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.needs_proof(jsonb, jsonb, text) IS
+    'Whether a revocation may have ended what a provider has just given. Errors: 55006 while one is under way.';
+
 -- One connection per person and provider: the same account again replaces the
 -- tokens, another account replaces the connection.  An answer without a refresh
--- token leaves that of the same account in place.
+-- token leaves that of the same account in place.  What is replaced is ended at
+-- the provider where that harms nothing.
 CREATE FUNCTION orla.do_store_connection(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -475,7 +545,8 @@ DECLARE
     account  uuid := (state ->> 'user_id')::uuid;
     who      text := state ->> 'provider';
     facts    jsonb := orla.provider_facts(who);
-    person   jsonb := orla.response_object(args -> 'response');
+    person   jsonb := coalesce(state -> 'person', orla.response_object(args -> 'response'));
+    owner    text := orla.first_text(person, facts -> 'account_id');
     until    timestamptz := (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer));
     granted  text[] := CASE WHEN answer ->> 'scope' IS NULL
                             THEN ARRAY(SELECT jsonb_array_elements_text(facts -> 'scopes'))
@@ -483,30 +554,33 @@ DECLARE
     missing  text[] := orla.missing_scopes(facts -> 'scopes', granted);
     problems text[];
     c        orla.user_cloud_storage_tokens;
+    old      orla.user_cloud_storage_tokens;
 BEGIN
     IF NOT EXISTS (SELECT FROM orla.users AS u WHERE u.id = account) THEN
+        PERFORM orla.revoke_answer(state || jsonb_build_object('account', owner), 'token', jsonb_build_object('body', answer::text), NULL);
         RETURN orla.refusal('28000', 'no tenant', 'The account was deleted.');
-    ELSIF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200'
-                                              OR orla.first_text(person, facts -> 'account_id') IS NULL) THEN
+    ELSIF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200' OR owner IS NULL) THEN
         -- The code is used up: what passes is worth another try.
         IF coalesce(args #>> '{response,status}', '500') >= '500' AND NOT state ? 'asked_twice' THEN
             RETURN orla.account_step(state || '{"asked_twice": true}', facts);
         END IF;
+        PERFORM orla.revoke_answer(state, 'token', jsonb_build_object('body', answer::text), NULL);
         RETURN orla.refuse_connection(state, CASE WHEN args #>> '{response,status}' IN ('401', '403') OR args #>> '{response,failure}' = 'refused'
                                                   THEN 'operator' ELSE 'retry' END, args -> 'response');
+    ELSIF orla.needs_proof(state, facts, owner) THEN
+        RETURN orla.verify_step(state || jsonb_build_object('person', person), facts);
     END IF;
+    SELECT * INTO old FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = account AND t.provider = who FOR UPDATE NOWAIT;
     problems := array_remove(ARRAY[
         CASE WHEN missing <> '{}' THEN format('The provider did not grant: %s.', left(array_to_string(missing, ', '), 500)) END,
         CASE WHEN coalesce(answer ->> 'refresh_token', '') = ''
-                  AND NOT EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS t
-                                   WHERE t.user_id = account AND t.provider = who AND t.refresh_token IS NOT NULL
-                                     AND t.provider_user_id = orla.first_text(person, facts -> 'account_id'))
+                  AND (old.refresh_token IS NULL OR old.provider_user_id IS DISTINCT FROM owner)
              THEN 'The provider gave no refresh token: the connection ends when its access token runs out.' END], NULL);
 
     INSERT INTO orla.user_cloud_storage_tokens AS t
            (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
             scopes, metadata, last_error, last_refreshed_at, next_request_at)
-    VALUES (account, who, orla.first_text(person, facts -> 'account_id'), orla.first_text(person, facts -> 'account_email'),
+    VALUES (account, who, owner, orla.first_text(person, facts -> 'account_email'),
             orla.seal(answer ->> 'access_token', account, orla.token_purpose(who, 'access_token')),
             orla.seal(nullif(answer ->> 'refresh_token', ''), account, orla.token_purpose(who, 'refresh_token')),
             until, granted,
@@ -527,6 +601,7 @@ BEGIN
            last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
            next_request_at = excluded.next_request_at, not_before = NULL, claimed_at = NULL, failures = 0
     RETURNING * INTO c;
+    PERFORM orla.revoke_superseded(old, facts, owner, answer);
     PERFORM orla.audit('complete_connection', 'success', account, jsonb_build_object('provider', who));
     RETURN jsonb_build_object('answer', jsonb_strip_nulls(jsonb_build_object(
         'provider', who, 'provider_email', c.provider_email, 'scopes', c.scopes, 'connected_at', c.connected_at,

@@ -1,5 +1,5 @@
--- Keeping tokens fresh, and ending connections.  One request at a time for a
--- connection: whoever needs it while one is under way waits for that one.
+-- Keeping tokens fresh.  One request at a time for a connection: whoever needs it
+-- while one is under way waits for that one.
 
 -- Seconds of validity below which a token is refreshed ahead: orla.refresh_margin,
 -- never more than half of its life; spread, so that connections that were made
@@ -104,7 +104,7 @@ AS $$
 BEGIN
     RETURN jsonb_build_object(
         'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_refresh', 'together', true,
-        'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'previous', previous,
+        'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'account', c.provider_user_id, 'previous', previous,
                                     'sent', orla.token_hash(token), 'sent_at', clock_timestamp()),
         'http', orla.refresh_request(orla.provider_facts(c.provider), token));
 END
@@ -320,6 +320,35 @@ GRANT EXECUTE ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text
 COMMENT ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, jsonb) IS
     'Notes a refresh that brought nothing, and when to try again.';
 
+-- The file API refuses what the token endpoint gives.  A token that was just given
+-- and is refused is the person's to renew; it is asked for again in an hour, in
+-- case the provider had a bad moment.  A right that is missing leaves others.
+CREATE FUNCTION orla.do_note_refusal(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text := args ->> 'kind';
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t
+       SET status = CASE kind WHEN 'unauthorized' THEN 'needs_reconnect' WHEN 'operator' THEN 'needs_operator' ELSE t.status END,
+           last_error = left(CASE kind WHEN 'unauthorized' THEN 'The provider refuses a token that it has just given'
+                                       WHEN 'operator' THEN 'The provider refuses this installation'
+                                       ELSE 'The provider did not grant what this needs, connect again and allow all that is asked for' END
+                             || ': ' || lower(left(args ->> 'what', 1)) || substr(args ->> 'what', 2) || '.', 1000),
+           next_request_at = CASE WHEN kind = 'scope' THEN t.next_request_at ELSE now() + interval '1 hour' END, updated_at = now()
+     WHERE t.ctid = ANY (ARRAY(SELECT l.ctid FROM orla.user_cloud_storage_tokens AS l
+                                WHERE l.user_id = (args ->> 'user_id')::uuid AND l.provider = args ->> 'provider' AND l.is_active AND l.claimed_at IS NULL
+                                  AND l.status <> 'needs_reconnect' FOR UPDATE SKIP LOCKED));
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_note_refusal(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_note_refusal(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_note_refusal(jsonb) IS
+    'Notes in a connection what its file API refuses.';
+
 -- What a claim was for did not come to its end.
 CREATE FUNCTION orla.do_release_claim(args jsonb)
     RETURNS jsonb
@@ -329,6 +358,8 @@ AS $$
 BEGIN
     UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
      WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
+    UPDATE orla.revocations AS r SET claimed_at = NULL
+     WHERE r.claimed_at IS NOT NULL AND orla.revocation_key(r.id) = args ->> 'key';
     PERFORM orla.put_off_job(j, 'the worker could not go on', NULL) FROM orla.jobs AS j
       WHERE j.status = 'running' AND 'job ' || j.id = args ->> 'key';
     RETURN jsonb_build_object('answer', NULL);
@@ -371,15 +402,19 @@ DECLARE
     outcome  text := orla.token_outcome(response);
     c        orla.user_cloud_storage_tokens;
     used     text;
+    words    text;
 BEGIN
     SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
      WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
     IF c.user_id IS NULL OR NOT c.is_active THEN
-        RETURN orla.refuse_use(c);      -- the account or the connection went in the meantime
+        -- the account or the connection went in the meantime
+        PERFORM orla.revoke_answer(state, outcome, response, NULL);
+        RETURN orla.refuse_use(c);
     END IF;
     used := orla.token_that_was_sent(c, state);
     IF used IS NULL THEN
         -- Somebody connected again while the answer was on its way: that counts.
+        PERFORM orla.revoke_answer(state, outcome, response, c.provider_user_id);
         UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
          WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN orla.token_of_connection(c);
@@ -389,8 +424,11 @@ BEGIN
         RETURN orla.refresh_step(c, orla.unseal(c.previous_refresh_token, c.user_id,
                                                 orla.token_purpose(c.provider, 'previous_refresh_token')), true);
     ELSIF outcome = 'reconnect' THEN
-        PERFORM orla.end_of_connection(c, orla.outcome_words(outcome, response));
-        RETURN orla.refusal('PT409', 'the connection has ended', orla.outcome_words(outcome, response), 'Connect again.');
+        words := orla.outcome_words(outcome, response)
+                 || CASE WHEN orla.revoked_meanwhile(c.provider, c.provider_user_id, c.connected_at - interval '1 minute') IS NOT NULL
+                         THEN ' Another connection of the same account was ended at about the time when this one was made.' ELSE '' END;
+        PERFORM orla.end_of_connection(c, words);
+        RETURN orla.refusal('PT409', 'the connection has ended', words, 'Connect again.');
     END IF;
     PERFORM orla.keep_refresh_token(c, used, response);
     c := orla.note_failure(c, outcome, response);
@@ -402,250 +440,3 @@ REVOKE ALL ON FUNCTION orla.do_record_refresh(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.do_record_refresh(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_record_refresh(jsonb) IS
     'Stores the answer of a refresh, or notes why there was none.';
-
--- ---- disconnecting ----------------------------------------------------------
-
--- Whether revoking at the provider ends nothing but this connection.
-CREATE FUNCTION orla.may_revoke(c orla.user_cloud_storage_tokens, facts jsonb)
-    RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT facts ->> 'revoke_url' IS NOT NULL
-           AND (facts ->> 'revoke_reach' = 'grant'
-                OR facts ->> 'revoke_reach' = 'account' AND c.provider_user_id IS NOT NULL
-                   AND NOT EXISTS (SELECT FROM orla.user_cloud_storage_tokens AS o
-                                    WHERE o.provider = c.provider AND o.provider_user_id = c.provider_user_id
-                                      AND o.user_id <> c.user_id AND o.is_active))
-$$;
-REVOKE ALL ON FUNCTION orla.may_revoke(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.may_revoke(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.may_revoke(orla.user_cloud_storage_tokens, jsonb) IS
-    'Whether revoking a token harms no other connection.';
-
--- token: in the form, alone (Google).  client: with the client's own name and
--- secret, as RFC 7009 has it.  bearer: the access token stands for its grant.
-CREATE FUNCTION orla.revoke_request(c orla.user_cloud_storage_tokens, facts jsonb)
-    RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT jsonb_build_object('method', 'POST', 'url', facts ->> 'revoke_url', 'hosts', facts -> 'hosts', 'timeout_ms', 15000, 'max_bytes', 1048576)
-           || CASE facts ->> 'revoke_with'
-                  WHEN 'bearer' THEN jsonb_build_object('bearer', s.access)
-                  WHEN 'token' THEN jsonb_build_object('form', jsonb_build_object('token', coalesce(s.refresh, s.access)))
-                  ELSE jsonb_build_object('form', jsonb_strip_nulls(jsonb_build_object(
-                           'token', coalesce(s.refresh, s.access), 'client_id', facts ->> 'client_id',
-                           'client_secret', orla.client_secret(facts ->> 'name')))) END
-      FROM (SELECT orla.unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token')) AS access,
-                   orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')) AS refresh) AS s
-$$;
-REVOKE ALL ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.revoke_request(orla.user_cloud_storage_tokens, jsonb) IS
-    'A request to end the access (RFC 7009, or as the provider has it).';
-
--- Where the access token stands for the grant it must be good, so one that is not
--- is refreshed first.
-CREATE FUNCTION orla.revoke_step(c orla.user_cloud_storage_tokens, facts jsonb, refreshed boolean DEFAULT false)
-    RETURNS jsonb
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN facts ->> 'revoke_with' = 'bearer' AND NOT refreshed AND NOT orla.is_fresh(c) AND c.refresh_token IS NOT NULL
-        THEN orla.refresh_step(c, orla.unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token')), false)
-             || '{"next": "revoke_with_fresh_token"}'
-        ELSE jsonb_build_object(
-            'key', orla.connection_key(c.user_id, c.provider), 'next', 'record_revocation',
-            'state', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'refreshed', refreshed),
-            'http', orla.revoke_request(c, facts)) END
-$$;
-REVOKE ALL ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) TO orla_service;
-COMMENT ON FUNCTION orla.revoke_step(orla.user_cloud_storage_tokens, jsonb, boolean) IS
-    'Asks the provider to end the access of a connection that is claimed.';
-
-CREATE FUNCTION orla.disconnected_message(facts jsonb, outcome text)
-    RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT orla.answer_message(CASE outcome
-        WHEN 'revoked' THEN 'Disconnected.'
-        WHEN 'later' THEN 'Disconnected. The provider does not answer; it is asked again to end the access.'
-        WHEN 'shared' THEN 'Disconnected. Another connection uses the same account, so the access itself was not ended'
-                           || coalesce('; you can end it for both at ' || (facts ->> 'access_page'), '') || '.'
-        ELSE 'Disconnected. The access itself can be ended at ' || coalesce(facts ->> 'access_page', 'the provider') || ' only, by you.' END)
-$$;
-REVOKE ALL ON FUNCTION orla.disconnected_message(jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.disconnected_message(jsonb, text) TO orla_service;
-COMMENT ON FUNCTION orla.disconnected_message(jsonb, text) IS
-    'What a person is told who has disconnected.';
-
-CREATE FUNCTION orla.blank_tokens(c orla.user_cloud_storage_tokens)
-    RETURNS void
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE orla.user_cloud_storage_tokens AS t
-       SET access_token = NULL, refresh_token = NULL, previous_refresh_token = NULL, token_expires_at = NULL,
-           next_request_at = NULL, not_before = NULL, claimed_at = NULL, failures = 0, updated_at = now()
-     WHERE t.user_id = c.user_id AND t.provider = c.provider
-$$;
-REVOKE ALL ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) TO orla_service;
-COMMENT ON FUNCTION orla.blank_tokens(orla.user_cloud_storage_tokens) IS
-    'Forgets the tokens of a connection that has ended.';
-
--- Whether there is anything to revoke that harms no other connection; what does
--- not open cannot be sent.
-CREATE FUNCTION orla.revocation_outcome(c orla.user_cloud_storage_tokens, facts jsonb)
-    RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE
-        WHEN c.access_token IS NULL AND c.refresh_token IS NULL THEN 'revoked'
-        WHEN facts ->> 'revoke_url' IS NULL OR coalesce(facts ->> 'revoke_reach', 'none') = 'none' THEN 'by hand'
-        WHEN NOT orla.may_revoke(c, facts) THEN 'shared'
-        WHEN (orla.try_unseal(c.access_token, c.user_id, orla.token_purpose(c.provider, 'access_token'))).problem IS NOT NULL
-             OR (orla.try_unseal(c.refresh_token, c.user_id, orla.token_purpose(c.provider, 'refresh_token'))).problem IS NOT NULL THEN 'by hand'
-        END
-$$;
-REVOKE ALL ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.revocation_outcome(orla.user_cloud_storage_tokens, jsonb) IS
-    'Why a connection is not to be revoked at the provider, NULL where it is.';
-
--- From this commit on nobody reads with the connection any more, whatever the
--- provider says to the revocation.
-CREATE FUNCTION orla.do_disconnect(args jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    facts   jsonb := orla.provider_facts(args ->> 'provider');
-    c       orla.user_cloud_storage_tokens;
-    outcome text;
-BEGIN
-    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (args ->> 'user_id')::uuid AND t.provider = args ->> 'provider' FOR UPDATE NOWAIT;
-    IF c.user_id IS NULL OR NOT c.is_active THEN
-        RETURN orla.refuse_use(c);
-    ELSIF c.claimed_at IS NOT NULL AND NOT args ? 'unclaimed' THEN
-        RETURN jsonb_build_object('wait', orla.connection_key(c.user_id, c.provider));
-    END IF;
-    outcome := CASE c.status WHEN 'needs_reconnect' THEN 'revoked' ELSE orla.revocation_outcome(c, facts) END;
-    UPDATE orla.user_cloud_storage_tokens AS t
-       SET is_active = false, status = 'disconnected', last_error = NULL, failures = 0, not_before = NULL, updated_at = now(),
-           claimed_at = CASE WHEN outcome IS NULL THEN now() END,
-           next_request_at = CASE WHEN outcome IS NULL THEN now() END      -- should this worker not live to hear of it
-     WHERE t.user_id = c.user_id AND t.provider = c.provider;
-    PERFORM orla.audit('disconnect', 'success', c.user_id, jsonb_build_object('provider', c.provider));
-    IF outcome IS NULL THEN
-        RETURN orla.revoke_step(c, facts);
-    END IF;
-    PERFORM orla.blank_tokens(c);
-    RETURN orla.disconnected_message(facts, outcome);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.do_disconnect(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_disconnect(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_disconnect(jsonb) IS
-    'The work of orla_api.disconnect().';
-
--- A provider that does not answer is asked again for some hours; then the tokens
--- are forgotten, and the person can end the access there.
-CREATE FUNCTION orla.revoke_later(c orla.user_cloud_storage_tokens, facts jsonb, response jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF c.failures >= 10 THEN
-        PERFORM orla.blank_tokens(c);
-        RETURN orla.disconnected_message(facts, 'by hand');
-    END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t
-       SET claimed_at = NULL, failures = t.failures + 1, updated_at = now(),
-           next_request_at = now() + greatest(orla.backoff(t.failures + 3), make_interval(secs => orla.retry_after(response)))
-     WHERE t.user_id = c.user_id AND t.provider = c.provider;
-    RETURN orla.disconnected_message(facts, 'later');
-END
-$$;
-REVOKE ALL ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.revoke_later(orla.user_cloud_storage_tokens, jsonb, jsonb) IS
-    'Has the worker ask again for the end of an access.';
-
-CREATE FUNCTION orla.do_revoke_with_fresh_token(args jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    state    jsonb := args -> 'state';
-    response jsonb := args -> 'response';
-    outcome  text := orla.token_outcome(response);
-    answer   jsonb := orla.response_object(response);
-    facts    jsonb := orla.provider_facts(state ->> 'provider');
-    c        orla.user_cloud_storage_tokens;
-BEGIN
-    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
-    IF c.user_id IS NULL OR c.is_active THEN
-        RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
-    ELSIF outcome = 'reconnect' THEN
-        PERFORM orla.blank_tokens(c);                           -- it has ended
-        RETURN orla.disconnected_message(facts, 'revoked');
-    ELSIF outcome <> 'token' THEN
-        RETURN orla.revoke_later(c, facts, response);
-    END IF;
-    UPDATE orla.user_cloud_storage_tokens AS t
-       SET access_token = orla.seal(answer ->> 'access_token', c.user_id, orla.token_purpose(c.provider, 'access_token')),
-           refresh_token = coalesce(orla.seal(nullif(answer ->> 'refresh_token', ''), c.user_id, orla.token_purpose(c.provider, 'refresh_token')),
-                                    t.refresh_token),
-           token_expires_at = (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer)), last_refreshed_at = now()
-     WHERE t.user_id = c.user_id AND t.provider = c.provider
-    RETURNING * INTO c;
-    RETURN orla.revoke_step(c, facts, true);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_revoke_with_fresh_token(jsonb) IS
-    'A step of disconnect(): takes the token with which the access can be ended.';
-
-CREATE FUNCTION orla.do_record_revocation(args jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    state    jsonb := args -> 'state';
-    response jsonb := args -> 'response';
-    status   int := (response ->> 'status')::int;
-    facts    jsonb := orla.provider_facts(state ->> 'provider');
-    c        orla.user_cloud_storage_tokens;
-BEGIN
-    SELECT * INTO c FROM orla.user_cloud_storage_tokens AS t
-     WHERE t.user_id = (state ->> 'user_id')::uuid AND t.provider = state ->> 'provider' FOR UPDATE;
-    IF c.user_id IS NULL OR c.is_active THEN
-        RETURN orla.disconnected_message(facts, 'by hand');     -- gone, or connected anew
-    ELSIF status = 401 AND facts ->> 'revoke_with' = 'bearer' AND NOT (state ->> 'refreshed')::boolean AND c.refresh_token IS NOT NULL THEN
-        c.token_expires_at := now();                             -- whatever it said
-        RETURN orla.revoke_step(c, facts);
-    ELSIF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) THEN
-        PERFORM orla.blank_tokens(c);
-        RETURN orla.disconnected_message(facts, CASE WHEN status BETWEEN 200 AND 299
-                                                          OR orla.response_object(response) ->> 'error' = 'invalid_token' THEN 'revoked'
-                                                     ELSE 'by hand' END);
-    END IF;
-    RETURN orla.revoke_later(c, facts, response);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.do_record_revocation(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_record_revocation(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_record_revocation(jsonb) IS
-    'Last step of disconnect(): forgets the tokens once the provider has.';

@@ -134,18 +134,10 @@ CREATE FUNCTION orla.due_step(c orla.user_cloud_storage_tokens)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    facts jsonb;
-    step  jsonb;
+    step jsonb;
 BEGIN
-    IF NOT c.is_active THEN
-        facts := orla.provider_facts(c.provider);
-        IF orla.revocation_outcome(c, facts) IS NOT NULL THEN
-            PERFORM orla.blank_tokens(c);
-            RETURN NULL;
-        END IF;
-        RETURN orla.revoke_step(c, facts);
-    ELSIF c.refresh_token IS NULL AND c.token_expires_at > now() THEN
-        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = t.token_expires_at, claimed_at = NULL
+    IF NOT c.is_active OR c.refresh_token IS NULL AND c.token_expires_at > now() THEN
+        UPDATE orla.user_cloud_storage_tokens AS t SET next_request_at = CASE WHEN c.is_active THEN t.token_expires_at END, claimed_at = NULL
          WHERE t.user_id = c.user_id AND t.provider = c.provider;
         RETURN NULL;
     END IF;
@@ -156,7 +148,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) TO orla_service;
 COMMENT ON FUNCTION orla.due_step(orla.user_cloud_storage_tokens) IS
-    'The step that refreshes or revokes a connection that is claimed; NULL where there is nothing to ask for.';
+    'The step that refreshes a connection that is claimed; NULL where there is nothing to ask for.';
 
 -- Each provider has so many requests of its own: one that hangs does not take
 -- them from the others.  heard: keys of those whose requests have ended, and
@@ -205,7 +197,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.due_connections(int, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.due_connections(int, text[]) TO orla_service;
 COMMENT ON FUNCTION orla.due_connections(int, text[]) IS
-    'Steps that refresh or revoke what is due, so many for each provider at most.';
+    'Steps that refresh what is due, so many for each provider at most.';
 
 CREATE FUNCTION orla.due_work(requests int, mails int, heard text[])
     RETURNS SETOF jsonb
@@ -213,6 +205,8 @@ CREATE FUNCTION orla.due_work(requests int, mails int, heard text[])
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT * FROM orla.due_connections(requests, heard)
+    UNION ALL
+    SELECT * FROM orla.due_revocations()
     UNION ALL
     SELECT * FROM orla.due_mails(mails)
     UNION ALL
@@ -237,6 +231,7 @@ BEGIN
                                 WHERE l.claimed_at IS NOT NULL FOR UPDATE SKIP LOCKED));
     PERFORM orla.put_off_job(x.j, 'the worker was stopped', '0')
        FROM (SELECT j FROM orla.jobs AS j WHERE j.status = 'running' FOR UPDATE SKIP LOCKED) AS x;
+    UPDATE orla.revocations SET claimed_at = NULL WHERE claimed_at IS NOT NULL;
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;
@@ -271,6 +266,7 @@ BEGIN
     UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
      WHERE t.ctid = ANY (ARRAY(SELECT l.ctid FROM orla.user_cloud_storage_tokens AS l
                                 WHERE l.claimed_at < now() - interval '30 minutes' FOR UPDATE SKIP LOCKED));
+    UPDATE orla.revocations SET claimed_at = NULL WHERE claimed_at < now() - interval '30 minutes';
     RETURN jsonb_build_object('answer', NULL);
 END
 $$;

@@ -438,6 +438,27 @@ GRANT EXECUTE ON FUNCTION orla.fetch_once(orla.user_cloud_storage_tokens, jsonb,
 COMMENT ON FUNCTION orla.fetch_once(orla.user_cloud_storage_tokens, jsonb, jsonb, bytea, text) IS
     'One try of orla.call_provider().';
 
+-- What a person or an operator has to do something about is noted in the
+-- connection, by the worker, since this transaction may write nothing; without one
+-- the error alone says so.
+CREATE FUNCTION orla.tell_refusal(c orla.user_cloud_storage_tokens, kind text, what text)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF kind IN ('unauthorized', 'scope', 'operator') THEN
+        PERFORM orla.consult('note_refusal', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'kind', kind, 'what', what));
+    END IF;
+EXCEPTION WHEN others THEN
+    NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.tell_refusal(orla.user_cloud_storage_tokens, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.tell_refusal(orla.user_cloud_storage_tokens, text, text) TO orla_service;
+COMMENT ON FUNCTION orla.tell_refusal(orla.user_cloud_storage_tokens, text, text) IS
+    'Has it noted that a file API refuses a connection or this installation.';
+
 -- One refresh and one more try where the token is refused; five more where the
 -- provider throttles or does not answer, none of which begins later than 15
 -- seconds after the first.
@@ -483,6 +504,7 @@ BEGIN
                 what := format('%s. It asks to wait %s seconds', what, ceil(wait));
             END IF;
         END IF;
+        PERFORM orla.tell_refusal(c, kind, what);
         PERFORM orla.raise_file_error(kind, what);
     END LOOP;
 END

@@ -15,6 +15,42 @@ GRANT EXECUTE ON FUNCTION orla.google_drive_literal(text) TO orla_service;
 COMMENT ON FUNCTION orla.google_drive_literal(text) IS
     'A text as a literal in a query: what people type stays text.';
 
+-- What is shared by a link may need the key that stands in the link.  Then a file's
+-- id has it behind a slash, which no id of Drive's has in it; Drive wants to hear
+-- it in a header.
+CREATE FUNCTION orla.google_drive_check_id(id text)
+    RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN orla.check_file_id(id, '^([^/]+|[A-Za-z0-9_-]+/[A-Za-z0-9_-]+)$');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.google_drive_check_id(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.google_drive_check_id(text) TO orla_service;
+COMMENT ON FUNCTION orla.google_drive_check_id(text) IS
+    'The id of a file, with its resource key or without. Errors: 22023.';
+
+CREATE FUNCTION orla.google_drive_keys(id text)
+    RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN id LIKE '%/%' THEN jsonb_build_object('headers', jsonb_build_object('x-goog-drive-resource-keys', id)) ELSE '{}' END;
+REVOKE ALL ON FUNCTION orla.google_drive_keys(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.google_drive_keys(text) TO orla_service;
+COMMENT ON FUNCTION orla.google_drive_keys(text) IS
+    'The header of a request that needs a resource key.';
+
+-- Without a path of its own, to be put in place of the call.
+CREATE FUNCTION orla.google_drive_with_key(id text, resource_key text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN resource_key ~ '^[A-Za-z0-9_-]+$' AND id ~ '^[A-Za-z0-9_-]+$' THEN id || '/' || resource_key ELSE id END;
+REVOKE ALL ON FUNCTION orla.google_drive_with_key(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.google_drive_with_key(text, text) TO orla_service;
+COMMENT ON FUNCTION orla.google_drive_with_key(text, text) IS
+    'The id that a file has here: with its resource key, where it has one.';
+
 CREATE FUNCTION orla.google_drive_request(facts jsonb, query text, order_by text, page_token text, page_size int)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -23,7 +59,7 @@ AS $$
 BEGIN
     RETURN jsonb_build_object('url', (facts ->> 'api_url')
         || '/files?supportsAllDrives=true&includeItemsFromAllDrives=true'
-        || '&fields=nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails)'
+        || '&fields=nextPageToken,files(id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails,resourceKey)'
         || '&pageSize=' || page_size || coalesce('&orderBy=' || order_by, '')
         || coalesce('&pageToken=' || orla.percent_encode(page_token), '') || '&q=' || orla.percent_encode(query));
 END
@@ -44,8 +80,9 @@ BEGIN
         WHEN 'shared_drives' THEN jsonb_build_object('url', (facts ->> 'api_url') || '/drives?fields=nextPageToken,drives(id,name,createdTime)&pageSize='
             || least(page_size, 100) || coalesce('&pageToken=' || orla.percent_encode(page_token), ''))
         WHEN 'shared_with_me' THEN orla.google_drive_request(facts, 'sharedWithMe = true and trashed = false', 'folder,name_natural', page_token, page_size)
-        ELSE orla.google_drive_request(facts, orla.google_drive_literal(orla.check_file_id(coalesce(folder, 'root'), '^[^/]+$')) || ' in parents and trashed = false',
-                                       'folder,name_natural', page_token, page_size) END;
+        ELSE orla.google_drive_request(facts, orla.google_drive_literal(split_part(orla.google_drive_check_id(coalesce(folder, 'root')), '/', 1))
+                                              || ' in parents and trashed = false', 'folder,name_natural', page_token, page_size)
+             || orla.google_drive_keys(coalesce(folder, 'root')) END;
 END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_list_request(jsonb, text, text, text, int) FROM PUBLIC;
@@ -77,8 +114,9 @@ CREATE FUNCTION orla.google_drive_item_request(facts jsonb, file_id text)
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(orla.check_file_id(file_id, '^[^/]+$'))
-        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails');
+    RETURN jsonb_build_object('url', (facts ->> 'api_url') || '/files/' || orla.percent_encode(split_part(orla.google_drive_check_id(file_id), '/', 1))
+        || '?supportsAllDrives=true&fields=id,name,mimeType,size,modifiedTime,parents,webViewLink,md5Checksum,shortcutDetails,resourceKey')
+        || orla.google_drive_keys(file_id);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.google_drive_item_request(jsonb, text) FROM PUBLIC;
@@ -86,11 +124,14 @@ GRANT EXECUTE ON FUNCTION orla.google_drive_item_request(jsonb, text) TO orla_se
 COMMENT ON FUNCTION orla.google_drive_item_request(jsonb, text) IS
     'files.get of the Drive API.';
 
--- A shortcut stands for its target.
+-- A shortcut stands for its target.  Whoever has a key goes on with it.
 CREATE FUNCTION orla.google_drive_id(item jsonb, file_id text)
     RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN coalesce(item #>> '{shortcutDetails,targetId}', item ->> 'id');
+    RETURN CASE WHEN item #>> '{shortcutDetails,targetId}' IS NOT NULL
+                    THEN orla.google_drive_with_key(item #>> '{shortcutDetails,targetId}', item #>> '{shortcutDetails,targetResourceKey}')
+                WHEN split_part(file_id, '/', 1) = item ->> 'id' AND file_id LIKE '%/%' THEN file_id
+                ELSE orla.google_drive_with_key(item ->> 'id', item ->> 'resourceKey') END;
 REVOKE ALL ON FUNCTION orla.google_drive_id(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.google_drive_id(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.google_drive_id(jsonb, text) IS
@@ -110,8 +151,8 @@ BEGIN
             jsonb_build_object('url', file.url || '?alt=media&supportsAllDrives=true')
         WHEN e.media_type IS NOT NULL THEN
             jsonb_build_object('url', file.url || '/export?mimeType=' || orla.percent_encode(e.media_type), 'as', e.media_type, 'extension', e.extension)
-        END
-      FROM (SELECT (facts ->> 'api_url') || '/files/' || orla.percent_encode(file_id)) AS file (url)
+        END || orla.google_drive_keys(file_id)
+      FROM (SELECT (facts ->> 'api_url') || '/files/' || orla.percent_encode(split_part(file_id, '/', 1))) AS file (url)
       LEFT JOIN (VALUES
             ('application/vnd.google-apps.document', true, 'text/plain', '.txt'),
             ('application/vnd.google-apps.spreadsheet', true, 'text/csv', '.csv'),
@@ -137,10 +178,14 @@ CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT coalesce(i.entry #>> '{shortcutDetails,targetId}', i.entry ->> 'id'), i.entry ->> 'name', i.media_type,
+    SELECT CASE WHEN i.entry #>> '{shortcutDetails,targetId}' IS NOT NULL
+                    THEN orla.google_drive_with_key(i.entry #>> '{shortcutDetails,targetId}', i.entry #>> '{shortcutDetails,targetResourceKey}')
+                WHEN i.entry ? 'resourceKey' THEN orla.google_drive_with_key(i.entry ->> 'id', i.entry ->> 'resourceKey')
+                ELSE i.entry ->> 'id' END, i.entry ->> 'name', i.media_type,
            coalesce(i.media_type = 'application/vnd.google-apps.folder', false),
            CASE WHEN i.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.entry ->> 'size') END,
-           orla.to_time(i.entry ->> 'modifiedTime'), i.entry #>> '{parents,0}', i.entry ->> 'webViewLink', i.entry ->> 'md5Checksum'
+           orla.to_time(i.entry ->> 'modifiedTime'), CASE WHEN i.entry #>> '{parents,0}' = split_part(folder, '/', 1) THEN folder ELSE i.entry #>> '{parents,0}' END,
+           i.entry ->> 'webViewLink', i.entry ->> 'md5Checksum'
       FROM (SELECT e.entry, coalesce(e.entry #>> '{shortcutDetails,targetMimeType}', e.entry ->> 'mimeType') AS media_type
               FROM orla.entries_of(answer, 'files') AS e (entry)
             OFFSET 0) AS i

@@ -329,7 +329,7 @@ SELECT is(:'me'::text || ' ' || :'sessions', 'answered answered', 'what only rea
 -- ---------------------------------------------------------------------------
 -- What has expired is removed
 -- ---------------------------------------------------------------------------
-SELECT is(string_agg(what, ' '), 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states jobs', 'purge_expired tells what it looked at') FROM orla.purge_expired();
+SELECT is(string_agg(what, ' '), 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states jobs revocations', 'purge_expired tells what it looked at') FROM orla.purge_expired();
 SELECT is(sum(removed), 0::numeric, 'nothing is old enough') FROM orla.purge_expired();
 UPDATE orla.sessions SET ended_at = now() - interval '31 days' WHERE user_id = :'ada_id' AND ended_at IS NOT NULL;
 UPDATE orla.sessions SET expires_at = now() - interval '29 days' WHERE user_id = :'ben_id';
@@ -342,16 +342,20 @@ UPDATE orla.pending_registrations SET expires_at = now() WHERE email = 'late@exa
 UPDATE orla.outbox SET created_at = now() - interval '91 days' WHERE to_address = 'late@example.org';
 INSERT INTO orla.oauth_states (user_id, session_id, provider, redirect_uri, state_hash, code_verifier, expires_at)
 SELECT user_id, id, 'dropbox', 'http://localhost/callback', encode(sha256(id::text::bytea), 'hex'), orla.seal('secret', user_id, 'test'), now() - interval '1 second' FROM orla.sessions WHERE user_id = :'ben_id' LIMIT 1;
+INSERT INTO orla.revocations (id, provider, sealed_grant, created_at, ended_at)
+SELECT gen_random_uuid(), 'dropbox', orla.seal('{}', NULL, 'test'), now() - v.old, now() - v.ended
+  FROM (VALUES (interval '25 hours', NULL::interval), ('23 hours', '61 minutes'), ('23 hours', '59 minutes'), ('23 hours', NULL)) AS v (old, ended);
 CREATE ROLE sessions_operator LOGIN;
 GRANT orla_admin TO sessions_operator;
 SET SESSION AUTHORIZATION sessions_operator;
 SELECT string_agg(what, ' ') AS emptied FROM orla.purge_expired() WHERE removed > 0 \gset
 RESET SESSION AUTHORIZATION;
-SELECT is(:'emptied'::text, 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states', 'an operator removes what has expired');
+SELECT is(:'emptied'::text, 'sessions refresh_tokens pending_registrations sign_in_attempts outbox oauth_states revocations', 'an operator removes what has expired');
 SELECT is(count(*) FILTER (WHERE user_id = :'ada_id' AND ended_at IS NOT NULL), 0::bigint, 'sessions 30 days after their end') FROM orla.sessions;
 SELECT cmp_ok(count(*), '>', 0::bigint, 'not before') FROM orla.sessions WHERE user_id = :'ben_id';
 SELECT is(string_agg(n, ' ' ORDER BY n), '2 3', 'counters that count no more') FROM unnest('{1,2,3}'::text[]) AS n WHERE sha256(n::bytea) IN (SELECT address_digest FROM orla.sign_in_attempts);
 SELECT is(string_agg(email, ' '), 'fresh@example.org', 'sign-ups that nobody confirmed') FROM orla.pending_registrations;
+SELECT is(count(*), 2::bigint, 'accesses that could not be ended within a day, and those that have ended an hour ago') FROM orla.revocations;
 SELECT is(count(*), 0::bigint, 'and old mails') FROM orla.outbox WHERE to_address = 'late@example.org';
 SELECT is(test.worth(:'ada'::jsonb ->> 'access_token'), 'Ada', 'who is signed in stays so');
 SET ROLE orla_user;

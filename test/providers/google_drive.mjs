@@ -108,7 +108,7 @@ function resource(node) {
   if (node.resource_key) shown.resourceKey = node.resource_key;
   if (node.type === 'file') Object.assign(shown, { size: String(node.content.size), md5Checksum: node.content.hash('md5') });
   if (node.type === 'native') Object.assign(shown, { size: '1024', exportLinks: Object.fromEntries(Object.keys(EXPORTS[node.native] ?? {}).map((mime) => [mime, `https://docs.google.com/feeds/download/export?id=${node.id}&mimeType=${encodeURIComponent(mime)}`])) });
-  if (node.type === 'shortcut') shown.shortcutDetails = { targetId: node.target.id, targetMimeType: mimeOf(node.target) };
+  if (node.type === 'shortcut') shown.shortcutDetails = { targetId: node.target.id, targetMimeType: mimeOf(node.target), ...node.target.resource_key && { targetResourceKey: node.target.resource_key } };
   return shown;
 }
 
@@ -124,7 +124,7 @@ function list(ctx, grant) {
   const fields = fieldsOf(query, parseFields('kind,nextPageToken,incompleteSearch,files(kind,id,name,mimeType)'));
   const pageSize = Number(query.get('pageSize') ?? 100);
   if (!(pageSize >= 1 && pageSize <= 1000)) throw badParameter('pageSize');
-  const nodes = chosen(query, grant, reachable);
+  const nodes = chosen(ctx, grant, reachable);
   const asked = JSON.stringify(['q', 'orderBy', 'corpora', 'driveId'].map((name) => query.get(name)));
   const { at, empty } = position(query, asked, emulator.knobs);
   const size = Math.min(pageSize, emulator.knobs.page_limit ?? pageSize);
@@ -148,7 +148,8 @@ function position(query, asked, knobs) {
 }
 
 // The files that the parameters speak of, in the order that they ask for.
-function chosen(query, { account }, reachable) {
+function chosen({ query, headers }, { account }, reachable) {
+  const keys = keysIn(headers);
   const corpora = query.get('corpora') ?? 'user';
   const all = query.get('includeItemsFromAllDrives') === 'true' && query.get('supportsAllDrives') === 'true';
   if (corpora === 'drive' && (!all || !query.get('driveId'))) throw badParameter('corpora');
@@ -163,7 +164,9 @@ function chosen(query, { account }, reachable) {
     }
   }
   const here = (node) => (corpora === 'drive' ? node.drive.id === query.get('driveId') : all || node.drive.name === own);
-  const found = account.all().filter((node) => here(node) && reachable(node) && matches(searchable(node)));
+  // what lies in a folder that needs a key is seen by whoever has it
+  const open = (node) => !node.parent?.resource_key || keys.includes(`${node.parent.id}/${node.parent.resource_key}`);
+  const found = account.all().filter((node) => here(node) && open(node) && reachable(node) && matches(searchable(node)));
   for (const key of (query.get('orderBy') ?? '').split(',').filter(Boolean).reverse()) order(found, key.trim());
   return found;
 }
@@ -180,10 +183,12 @@ function order(found, key) {
   found.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (way ? -1 : 1));
 }
 
+const keysIn = (headers) => (headers['x-goog-drive-resource-keys'] ?? '').split(',').map((pair) => pair.trim());
+
 function find({ query, headers }, grant, id, forBytes = false) {
   const { account } = grant;
   const node = id === 'root' ? account.drive(own).root : account.nodes.get(id);
-  const keys = (headers['x-goog-drive-resource-keys'] ?? '').split(',').map((pair) => pair.trim());
+  const keys = keysIn(headers);
   const visible = node && reach(grant, forBytes)(node) && (node.drive.name === own || query.get('supportsAllDrives') === 'true') &&
     (!node.resource_key || keys.includes(`${node.id}/${node.resource_key}`));
   if (!visible) throw driveError(404, 'notFound', `File not found: ${id}.`, { locationType: 'parameter', location: 'fileId' });

@@ -15,7 +15,7 @@ use Time::HiRes qw(time);
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 400;
+alarm 600;
 
 my $c = Custody->new('refresh', only => [qw(google_drive onedrive dropbox oidc)], server => ['orla.max_requests_in_flight=8']);
 my %account = (google_drive => 'ada@gmail.example', onedrive => 'ada@outlook.example', dropbox => 'ada@box.example', oidc => 'ada@id.example');
@@ -235,7 +235,18 @@ my @bad_answers = (
 	[ 'invalid_client with 400', { status => 400, body => { error => 'invalid_client' } }, 'needs_operator', 'invalid_client' ],
 	[ 'unauthorized_client', { status => 400, body => { error => 'unauthorized_client' } }, 'needs_operator', 'unauthorized_client' ],
 	[ 'deleted_client', { status => 401, body => { error => 'deleted_client' } }, 'needs_operator', 'deleted_client' ],
-	[ 'invalid_scope', { status => 400, body => { error => 'invalid_scope' } }, 'needs_operator', 'invalid_scope' ]);
+	[ 'invalid_scope', { status => 400, body => { error => 'invalid_scope' } }, 'needs_operator', 'invalid_scope' ],
+	map({ [ $_, { status => 400, body => { error => $_ } }, 'needs_operator', $_ ] } qw(unsupported_grant_type redirect_uri_mismatch invalid_request)),
+	map({ [ "$_->[1] with $_->[0]", { status => $_->[0], body => { error => $_->[1] } }, 'retrying', $_->[1] ] } [ 400, 'server_error' ], [ 503, 'temporarily_unavailable' ], [ 429, 'invalid_client' ]),
+	map({ [ $_, { status => $_, body => 'html' }, 'retrying', "status $_" ] } 429, 502, 504),
+	[ 'a token and 400', { status => 400, body => { access_token => 'x' x 40, token_type => 'bearer' } }, 'retrying', 'status 400' ],
+	map({ [ "$_->[1] with $_->[0]", { status => $_->[0], body => { error => $_->[1] } }, 'needs_reconnect', $_->[1] ] } [ 400, 'invalid_grant' ], [ 401, 'invalid_grant' ],
+		[ 400, 'interaction_required' ], [ 400, 'consent_required' ], [ 400, 'login_required' ], [ 400, 'access_denied' ]));
+# whom the three classes ask to do something, in words
+my %class = (
+	retrying        => [ 'the provider does not answer', 'The provider does not answer as it should', 't' ],
+	needs_operator  => [ 'the provider refuses this installation', 'The provider refuses this installation', 't' ],
+	needs_reconnect => [ $lost, 'The provider accepts the connection no longer', 'f' ]);
 
 for my $bad (@bad_answers)
 {
@@ -244,12 +255,12 @@ for my $bad (@bad_answers)
 	$c->expire($ada, $provider);
 	my $before = stored($provider);
 	$c->fault($provider, endpoint => 'token', times => 1, %$fault);
-	is(Custody::error($c->fresh($ada, $provider)), $status eq 'retrying' ? 'the provider does not answer' : 'the provider refuses this installation', "refresh answered by $what");
-	like(state_of($provider), qr/^$status The provider .*: .*\Q$words\E.*\.$/, "is $status, in words");
+	is(Custody::error($c->fresh($ada, $provider)), $class{$status}[0], "refresh answered by $what");
+	like(state_of($provider), qr/^$status $class{$status}[1]: .*\Q$words\E.*\.$/, "is $status, in words");
 	unlike(state_of($provider), qr/secret-token/, 'without a word of what was sent');
 	is(stored($provider), $before, 'the tokens stay');
-	is($c->as($ada, "SELECT connected FROM orla_api.connections WHERE provider = '$provider'"), 't', 'it is not dead');
-	$c->set($ada, $provider, "updated_at = now() - interval '1 minute'");
+	is($c->as($ada, "SELECT connected FROM orla_api.connections WHERE provider = '$provider'"), $class{$status}[2], 'it is dead or not');
+	$status eq 'needs_reconnect' ? reconnect($provider) : $c->set($ada, $provider, "updated_at = now() - interval '1 minute', not_before = NULL");
 	is($c->fresh($ada, $provider), $refreshed, 'and recovers');
 	is(state_of($provider), 'connected -', 'wholly');
 }
@@ -294,6 +305,27 @@ like(state_of('dropbox'), qr/^needs_reconnect The provider accepts the connectio
 $c->knobs('dropbox', rotation => 'none');
 reconnect('dropbox');
 is($c->fresh($ada, 'dropbox'), $refreshed, 'and is mended by connecting again');
+
+# ---- clocks and lives ---------------------------------------------------------------------------
+
+for my $provider (qw(google_drive onedrive dropbox))
+{
+	for my $offset (-86_400, 86_400)
+	{
+		$c->knobs($provider, clock_offset => $offset, expires_in => 3600);
+		$c->expire($ada, $provider);
+		is($c->fresh($ada, $provider), $refreshed, "$provider: a clock that is wrong by $offset s");
+		is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'does not count');
+	}
+	$c->knobs($provider, clock_offset => 0, expires_in => undef);
+	$c->expire($ada, $provider);
+	is($c->fresh($ada, $provider), $refreshed, "$provider: an answer that does not say how long");
+	is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'means an hour');
+	my $before = $c->requests($provider, 'token');
+	is($c->fresh($ada, $provider), $refreshed, 'is good');
+	is($c->requests($provider, 'token'), $before, 'and used');
+	$c->knobs($provider, expires_in => 3600);
+}
 
 # ---- Microsoft's errors -------------------------------------------------------------------------
 
@@ -410,8 +442,8 @@ for my $provider (@providers)
 	is($asking->answer, $refreshed, 'somebody disconnects while a refresh is under way');
 	is($leaving->answer, 'Disconnected.', 'and is, after it');
 	$leaving->leave;
-	# the grant of the connection before is Dropbox's own affair
-	is(grep({ $_->{account} eq 'eve@box.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'dropbox' })->{grants} }), 1, 'with what the provider gave last');
+	my $live = sub { scalar grep { $_->{account} eq 'eve@box.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'dropbox' })->{grants} } };
+	ok(Cluster::waits_until(sub { $live->() == 0 }), 'with what the provider gave last, and what was replaced before');
 
 	$c->connect($eve, 'dropbox', 'eve@box.example');
 	$begin->();
@@ -419,6 +451,22 @@ for my $provider (@providers)
 	$c->release('dropbox');
 	is(Custody::error($asking->answer), 'not connected', 'the account is deleted while a refresh is under way');
 	is($c->value("SELECT count(*) FROM orla.tenant_keys WHERE user_id = '$eve->{id}'"), '0', 'its key with it');
+	ok(Cluster::waits_until(sub { $live->() == 0 }), 'and its access at the provider');
+
+	# where the answer alone has the token that counts
+	$eve = $c->sign_up('eva');
+	$c->account('oidc', 'eve@id.example');
+	$c->connect($eve, 'oidc', 'eve@id.example');
+	$c->fault('oidc', endpoint => 'token', hold => $true, when => 'after', times => 1);
+	$c->expire($eve, 'oidc');
+	$asking->send($c->fresh_sql($eve, 'oidc') . ';');
+	$c->held('oidc', 'token');
+	$c->fault('oidc', endpoint => 'revoke', times => 1, status => 400);      # to the token that was there before
+	$c->as($eve, "SELECT orla_api.delete_account('Correct-Horse-42')");
+	ok(Cluster::waits_until(sub { $c->requests('oidc', 'revoke') == 1 }), 'the token that was rotated is of no use any more');
+	$c->release('oidc');
+	is(Custody::error($asking->answer), 'not connected', 'the account is gone');
+	ok(Cluster::waits_until(sub { !grep { $_->{account} eq 'eve@id.example' && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => 'oidc' })->{grants} } }), 'the one in the answer ends the access');
 	$asking->leave;
 }
 
@@ -453,7 +501,7 @@ for my $provider (@providers)
 	is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE status <> 'connected' AND is_active"), '0', 'and well');
 }
 is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE claimed_at IS NOT NULL"), '0', 'no claim is left');
-is($c->requests('oidc', 'token'), $c->control(GET => 'counts', { provider => 'oidc', brief => 1 })->{refreshes} + 1, 'of the provider that rotates strictly, every request is accounted for');
+is($c->requests('oidc', 'token'), $c->control(GET => 'counts', { provider => 'oidc', brief => 1 })->{refreshes} + 2, 'of the provider that rotates strictly, every request is accounted for');
 
 alarm 0;
 done_testing;

@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep);
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 400;
+alarm 600;
 
 my $c = Custody->new('crashes', only => [qw(google_drive onedrive dropbox smtp)], server => [ 'fsync=on', 'synchronous_commit=on' ]);
 my %account = (google_drive => 'ada@gmail.example', onedrive => 'ada@outlook.example', dropbox => 'ada@box.example');
@@ -125,8 +125,15 @@ for my $when ('before', 'after')
 	is($c->fresh($ada, 'google_drive'), 'fresh', 'the connection there was works');
 	is(ref $c->connect($ada, 'google_drive', $account{google_drive}), 'HASH', 'and connecting again does');
 }
+sub live { my ($provider) = @_; return scalar grep { $_->{account} eq $account{$provider} && !$_->{revoked} } @{ $c->control(GET => 'counts', { provider => $provider })->{grants} } }
 for my $provider (qw(google_drive dropbox))
 {
+	# without the accesses that the worker's deaths have made an end of knowing
+	$c->control(POST => 'reset', { provider => $provider });
+	$c->account($provider, $account{$provider});
+	$c->connect($ada, $provider, $account{$provider});
+	Cluster::waits_until(sub { $c->value('SELECT count(*) FROM orla.revocations WHERE ended_at IS NULL') eq '0' }) or die "revocations do not end\n";
+	is(live($provider), 1, "$provider: an access");
 	my $caller = $c->session;
 	$c->fault($provider, endpoint => 'revoke', times => 1, hold => $true, close => $true, when => 'before');
 	$caller->send($c->as_sql($ada, "SELECT orla_api.disconnect('$provider')"));
@@ -134,10 +141,25 @@ for my $provider (qw(google_drive dropbox))
 	strike('worker', [$caller]);
 	$c->release($provider);
 	is($c->as($ada, "SELECT connected FROM orla_api.connections WHERE provider = '$provider'"), 'f', "$provider: the worker dies while it revokes: disconnected all the same");
-	ok(Cluster::waits_until(sub { $c->column($ada, $provider, 'access_token IS NULL') eq 't' }), 'the next one revokes');
-	is(scalar(grep { $_->{account} eq $account{$provider} && !$_->{revoked} && $_->{refreshes} } @{ $c->control(GET => 'counts', { provider => $provider })->{grants} }), 0, 'at the provider')
-	  if $provider eq 'google_drive';
+	ok(Cluster::waits_until(sub { live($provider) == 0 }), 'the next one revokes');
+	is($c->column($ada, $provider, 'access_token IS NULL AND refresh_token IS NULL'), 't', 'the connection has no token');
 	$c->connect($ada, $provider, $account{$provider});
+}
+
+# The account is deleted, and then the worker, or the server, dies while it ends the access.
+for my $victim (qw(worker postmaster))
+{
+	my $eve = $c->sign_up("eve$victim");
+	$c->connect($eve, 'dropbox', $account{dropbox});
+	$c->fault('dropbox', endpoint => 'revoke', times => 1, hold => $true, close => $true, when => 'before');
+	$c->as($eve, "SELECT orla_api.delete_account('Correct-Horse-42')");
+	$c->held('dropbox', 'revoke');
+	my $before = live('dropbox');
+	strike($victim, []);
+	$c->release('dropbox');
+	is($c->value("SELECT count(*) FROM orla.users WHERE id = '$eve->{id}'") . $c->value("SELECT count(*) FROM orla.tenant_keys WHERE user_id = '$eve->{id}'"), '00', "the $victim dies after an account was deleted: it stays so");
+	ok(Cluster::waits_until(sub { live('dropbox') == $before - 1 }), 'and its access is ended all the same');
+	ok(Cluster::waits_until(sub { $c->value('SELECT count(*) FROM orla.revocations WHERE ended_at IS NULL') eq '0' }), 'nothing is left of it');
 }
 
 # ---- mail ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ use Test::More;
 use Custody;
 
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
-alarm 300;
+alarm 600;
 
 my $c = Custody->new('secrets', only => [qw(google_drive onedrive dropbox smtp)], preload => 'orla,pg_stat_statements,auto_explain', server => ['wal_level=replica']);
 my $true = JSON::PP::true();
@@ -127,6 +127,16 @@ learn($ben, 'Ben\'s');
 $c->value("SELECT orla_api.forgot_password('ada\@example.org')");
 $c->nudge;
 $c->as($ben, "SELECT orla_api.disconnect('dropbox')");
+{
+	# An account goes, while nobody lets its accesses be ended: they wait (way 156).
+	my $eve = $c->sign_up('eve');
+	$c->connect($eve, $_, $account{$_}) for qw(google_drive dropbox);
+	learn($eve, 'Eve\'s');
+	$c->fault($_, endpoint => [ 'revoke', 'token' ], status => 503) for qw(google_drive dropbox);
+	$c->as($eve, "SELECT orla_api.delete_account('Correct-Horse-42')");
+	ok(Cluster::waits_until(sub { $c->value("SELECT count(*) FROM orla.revocations WHERE provider = 'dropbox' AND failures > 0") eq '1' }), 'what a deleted account had is kept until it is ended');
+	ok($secret{"Eve's dropbox refresh_token"}, 'and was in the clear at the provider alone');
+}
 cmp_ok(scalar keys %secret, '>', 20, 'tokens, verifiers, passwords: ' . keys %secret);
 is(scalar(grep { length $secret{$_} < 20 } keys %secret), 0, 'each long enough to be looked for');
 
@@ -181,11 +191,13 @@ is(found($c->value("SELECT string_agg(name || ' ' || setting || ' ' || coalesce(
 my ($dump, $failed) = $c->run('pg_dump', '-d', 'app');
 is($failed, 0, 'a dump');
 like($dump, qr/COPY orla\.user_cloud_storage_tokens/, 'has the connections');
+like($dump, qr/COPY orla\.revocations .*\n[0-9a-f-]{36}\t/, 'and what is to be revoked');
 is(found($dump), '', 'and no token');
 is(found($c->value('SELECT string_agg(to_jsonb(a)::text, chr(10)) FROM orla.audit_log AS a')), '', 'nor the audit trail');
-is(found(join "\n", map { $c->value("SELECT string_agg(to_jsonb(t)::text, chr(10)) FROM $_ AS t") } qw(orla.user_cloud_storage_tokens orla.providers orla.mail_server orla.oauth_states orla.outbox orla_api.connections)), '', 'nor a row');
+is(found(join "\n", map { $c->value("SELECT string_agg(to_jsonb(t)::text, chr(10)) FROM $_ AS t") } qw(orla.user_cloud_storage_tokens orla.revocations orla.providers orla.mail_server orla.oauth_states orla.outbox orla_api.connections)), '', 'nor a row');
 $c->value("ALTER SYSTEM RESET $_") for 'log_min_messages', 'log_statement', 'log_min_duration_statement', '"auto_explain.log_min_duration"', 'debug_print_plan', 'debug_print_parse', 'debug_print_rewritten';
 $c->value('SELECT pg_reload_conf()');
+$c->reset_provider($_) for qw(google_drive dropbox);
 
 # ---- rows that were exchanged ---------------------------------------------------------------------
 # Way 118.

@@ -146,6 +146,8 @@ sub download
 	my %headers = map { %$_ } @{ $json->decode(encode_utf8($headers)) };
 	return { bytes => decode_base64($bytes), %headers };
 }
+# What the connection says of itself.
+sub noted { my ($p) = @_; return $c->sql("SELECT status || ' ' || coalesce(last_error, '') FROM orla.user_cloud_storage_tokens WHERE user_id = '$ada' AND provider = '$p';") . '' }
 sub names { my ($rows) = @_; return ref $rows ? [ map { $_->{name} } @$rows ] : $rows }
 sub row { my ($name, $rows) = @_; ref $rows or return { error => $rows }; return (grep { $_->{name} eq $name } @$rows)[0] // { missing => $name } }
 sub folder { my ($who, $p, $name) = @_; return row($name, files($who, $p))->{id} }
@@ -338,6 +340,23 @@ for my $p (qw(google_drive onedrive))
 	isnt(row('to the notes', $root)->{id}, $shortcut->{id}, 'google_drive: one to a file has the id of the file');
 	is(length download($ada, 'google_drive', $_)->{bytes}, 250, 'google_drive: and either leads to its bytes') for $shortcut->{id}, row('to the notes', $root)->{id};
 
+	# what is shared by a link that has a key
+	control('files', 'google_drive', account => 'ada@drive.example', files => [ { path => '/by link.txt', text => "behind a key\n", resource_key => '0-Key_1', shared => JSON::PP::true }, { path => '/Linked/', resource_key => '0-Key_2' },
+		{ path => '/Linked/inside.txt', text => "inside\n" }, { path => '/Native/Linked', native => 'document', text => 'x', resource_key => '0-Key_3' }, { path => '/Brand/locked.txt', text => "by a shortcut\n", resource_key => '0-Key_4' }, { path => '/to the locked', shortcut_to => '/Brand/locked.txt' } ]);
+	my $linked = row('by link.txt', files($ada, 'google_drive', 'shared_with_me'));
+	like($linked->{id}, qr{^1[\w-]{32}/0-Key_1$}, 'google_drive: what is shared by a link with a key has the key in its id');
+	is(download($ada, 'google_drive', $linked->{id})->{bytes}, "behind a key\n", 'google_drive: and is downloaded');
+	is(row('by link.txt', search($ada, 'google_drive', 'by link'))->{id}, $linked->{id}, 'google_drive: found, it has the same');
+	like(download($ada, 'google_drive', $linked->{id} =~ s{/.*}{}r), qr/^ERROR:  PT404: no such file/, 'google_drive: not without the key');
+	like(download($ada, 'google_drive', $linked->{id} =~ s{Key}{key}r), qr/^ERROR:  PT404: no such file/, 'google_drive: nor with another');
+	my $inside = row('inside.txt', files($ada, 'google_drive', folder($ada, 'google_drive', 'Linked')));
+	is($inside->{parent_id}, folder($ada, 'google_drive', 'Linked'), 'google_drive: a folder with a key is listed with it');
+	is(download($ada, 'google_drive', $inside->{id})->{bytes}, "inside\n", 'google_drive: and what is in it downloaded');
+	is_deeply(files($ada, 'google_drive', $inside->{parent_id} =~ s{/.*}{}r), [], 'google_drive: without, nothing is in it');
+	like(download($ada, 'google_drive', row('Linked', files($ada, 'google_drive', folder($ada, 'google_drive', 'Native')))->{id})->{bytes}, qr/^PK/, 'google_drive: a document with a key is exported');
+	my ($by_shortcut) = grep { $_->{name} eq 'to the locked' } @{ look('files', 'google_drive', account => 'ada@drive.example') };
+	is(download($ada, 'google_drive', $_)->{bytes}, "by a shortcut\n", 'google_drive: a shortcut knows the key of its target') for $by_shortcut->{id}, row('to the locked', files($ada, 'google_drive'))->{id};
+
 	for my $case ([ 'Voice.paper' => 'docx', qr/^PK/ ], [ 'Numbers.gsheet' => 'docx', qr/^PK/ ])
 	{
 		my $got = download($ada, 'dropbox', row($case->[0], files($ada, 'dropbox', folder($ada, 'dropbox', 'Native')))->{id});
@@ -452,6 +471,14 @@ for my $p (@all)
 	fault($p, { endpoint => 'list', status => 401, body => $p eq 'dropbox' ? { error_summary => 'invalid_access_token/..', error => { '.tag' => 'invalid_access_token' } } : {} });
 	like(files($ada, $p, $id), qr/^ERROR:  PT409: the provider refuses the connection\nDETAIL:  Status 401.*So it says to a fresh token, too\.\nHINT:  Connect again\.$/, "$p: a provider that accepts no token");
 	is(statuses($p), 'list:401 token:200 list:401', "$p: gets no third request");
+	like(noted($p), qr/^needs_reconnect The provider refuses a token that it has just given: status 401\b[^.]*\.$/, "$p: the connection says so, though the transaction was rolled back");
+	like(files($ada, $p, $id), qr/^ERROR:  PT409: the connection has ended\nDETAIL:  The provider refuses a token that it has just given: status 401.*\nHINT:  Connect again\.$/, "$p: whoever comes next is told the same");
+	is(statuses($p), '', "$p: without a request");
+	fault($p);
+	$c->sql("UPDATE orla.user_cloud_storage_tokens SET next_request_at = now() WHERE user_id = '$ada' AND provider = '$p';");
+	ok(Cluster::waits_until(sub { noted($p) eq 'connected ' }), "$p: an hour later the worker has another token, and that is tried");
+	is_deeply(names(files($ada, $p, $id)), \@seven, "$p: if the provider only had a bad moment, all is well");
+	requests($p);
 	fault($p, { endpoint => [ 'list', 'token' ], status => 503, body => 'html', retry_after => 0 }, { endpoint => 'list', status => 401 });
 	$c->sql("UPDATE orla.user_cloud_storage_tokens SET token_expires_at = now() WHERE user_id = '$ada' AND provider = '$p';");
 	like(files($ada, $p, $id), qr/^ERROR:  PT503: the provider does not answer/, "$p: no token, no files");
@@ -508,6 +535,9 @@ for my $case ([ insufficientPermissions => 'PT409: the connection has no right t
 	fault('google_drive', { endpoint => 'list', status => 403, body => { error => { code => 403, message => 'x', errors => [ { domain => 'global', reason => $reason, message => 'x' } ] } } });
 	like(files($ada, 'google_drive'), qr/^ERROR:  \Q$error\E\nDETAIL:  Status 403, $reason\./, "google_drive: $reason");
 	is(scalar(my @r = requests('google_drive')), 1, 'and no second request');
+	like(noted('google_drive'), $error =~ /installation/ ? qr/^needs_operator The provider refuses this installation: status 403, $reason\.$/
+		: $error =~ /no right/ ? qr/^connected The provider did not grant what this needs, connect again and allow all that is asked for: status 403, $reason\.$/ : qr/^connected $/, 'which the connection says where somebody has to act');
+	connect_to($ada, 'google_drive', 'ada@drive.example');
 }
 fault('google_drive');
 control('knobs', 'dropbox', cannot_tell => JSON::PP::true);
@@ -515,6 +545,8 @@ like(files($ada, 'dropbox', 'id:nothing'), qr/^ERROR:  PT502: the provider refus
 control('knobs', 'dropbox', cannot_tell => JSON::PP::false);
 connect_to($ada, 'dropbox', 'ada@drive.example', scopes => [ 'account_info.read', 'files.metadata.read' ]);
 like(download($ada, 'dropbox', '/Brand/notes.txt'), qr/^ERROR:  PT409: the connection has no right to do this\nDETAIL:  Status 401, missing_scope\.\nHINT:  Connect again, and allow all that is asked for\./, 'dropbox: a scope that was not granted');
+like(noted('dropbox'), qr/^connected The provider did not grant what this needs, connect again and allow all that is asked for: status 401, missing_scope\.$/, 'which the connection says, and goes on for the rest');
+ok(ref files($ada, 'dropbox'), 'as it does');
 connect_to($ada, 'dropbox', 'ada@drive.example');
 
 # ---- limits -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,22 @@ my $c = Custody->new('own', only => ['oidc']);
 my $at = $c->{where}{oidc}{main}{http};
 my ($host) = $at =~ m{^http://([^:/]+)};
 
+# ---- families ----------------------------------------------------------------------
+
+{
+	my ($head) = Cluster::slurp("$FindBin::RealBin/../../sql/install/80_files_fn.sql") =~ /\A((?:--.*\n)+)/;
+	my @members = $head =~ /^--\s+F_(\w+)\(/mg;
+	cmp_ok(scalar @members, '==', 8, 'the functions of a family stand at the head of the file that the page names');
+	my @families = $c->sql("SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'orla'::regnamespace AND proname LIKE '%^_list^_request' ESCAPE '^' ORDER BY 1;") =~ /^(\w+)_list_request$/mg;
+	is($c->sql("SELECT string_agg(f || '_' || m, ' ') FROM unnest('{@{[ join ',', @families ]}}'::text[]) AS f, unnest('{@{[ join ',', @members ]}}'::text[]) AS m WHERE NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'orla'::regnamespace AND proname = f || '_' || m);"), '', 'each family has them all: ' . join(', ', @families));
+	for my $place (qw(file_family provider_problem))
+	{
+		like($section, qr/`orla\.$place\(\)`/, "the page names $place()");
+		my $list = $c->sql(q{SELECT substring(prosrc FROM '''files''[^(]* NOT IN [(]([^)]*)[)]') FROM pg_proc WHERE pronamespace = 'orla'::regnamespace AND proname = '} . "$place';");
+		is(join(' ', sort $list =~ /'(\w+)'/g), join(' ', @families), '... which lists them');
+	}
+}
+
 # ---- as it stands ----------------------------------------------------------------
 
 is($c->sql($good), '', 'the block is taken as it stands');
