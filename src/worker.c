@@ -285,13 +285,8 @@ look_at_settings(void)
 {
 	static char *known = NULL;
 	static Size known_size = 0;
-	Oid			type = OIDOID;
-	Datum		value = ObjectIdGetDatum(MyDatabaseId);
 	ErrorData  *error;
-	List	   *rows = orla_operation_rows("SELECT coalesce(jsonb_agg(setconfig), '[]') FROM pg_catalog.pg_db_role_setting"
-										   " WHERE setdatabase = $1 AND setrole = 0",
-										   1, &type, &value, &error);
-	Jsonb	   *now = rows == NIL ? NULL : linitial(rows);
+	Jsonb	   *now = orla_operation_settings(&error);
 
 	settings_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
 	if (now == NULL)

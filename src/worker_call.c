@@ -84,6 +84,14 @@ orla_call_is_over(OrlaCall *call)
 	return over;
 }
 
+bool
+orla_call_take_back(OrlaCall *call)
+{
+	uint32		declined = ORLA_CALL_DECLINED;
+
+	return pg_atomic_compare_exchange_u32(&call->state, &declined, ORLA_CALL_WAITING);
+}
+
 void
 orla_call_wait_on_latch(long timeout)
 {
@@ -213,6 +221,12 @@ hand_back(OrlaCall *call, OrlaCallState state)
 	pg_write_barrier();
 	pg_atomic_write_u32(&call->state, state);
 	SetLatch(&call->caller->procLatch);
+}
+
+void
+orla_call_decline(OrlaCall *call)
+{
+	hand_back(call, ORLA_CALL_DECLINED);
 }
 
 void

@@ -6,8 +6,8 @@
  * One dynamic shared memory segment per call, made by the caller, known to the
  * two processes alone.  There is no lock.  Each field has one writer at a time,
  * told by `state`: up to ORLA_CALL_WAITING the caller writes; from then on the
- * other process, which hands back with ORLA_CALL_DONE or ORLA_CALL_FAILED
- * after its last write (barrier between).  A caller that is cancelled detaches
+ * other process, which hands back with one of the other states after its last
+ * write (barrier between).  A caller that is cancelled detaches
  * and leaves, which `left` tells; the other process finishes on its own mapping,
  * or without.
  *
@@ -28,7 +28,8 @@ typedef enum OrlaCallState
 {
 	ORLA_CALL_WAITING,
 	ORLA_CALL_DONE,
-	ORLA_CALL_FAILED
+	ORLA_CALL_FAILED,
+	ORLA_CALL_DECLINED			/* not begun; the caller may give it to another */
 } OrlaCallState;
 
 typedef struct OrlaCall
@@ -55,6 +56,9 @@ extern dsm_segment *orla_call_make(const char *operation, const Jsonb *args);
 /* Whether an answer is there. */
 extern bool orla_call_is_over(OrlaCall *call);
 
+/* Whether it was declined; it is then ready to be given to another. */
+extern bool orla_call_take_back(OrlaCall *call);
+
 /* Waits on the latch and takes interrupts; timeout in ms, -1 for none. */
 extern void orla_call_wait_on_latch(long timeout);
 
@@ -67,6 +71,9 @@ extern Jsonb *orla_call_take_answer(dsm_segment *segment);
 extern void orla_call_wipe(OrlaCall *call);
 
 /* ---- the process that works --------------------------------------------- */
+
+/* Before the arguments are taken: nothing has been done. */
+extern void orla_call_decline(OrlaCall *call);
 
 /* The arguments, palloc'd; they are wiped in the segment. */
 extern Jsonb *orla_call_take_args(OrlaCall *call);

@@ -4,7 +4,9 @@
  *
  * It is a dynamic background worker: it needs no preloading, takes some
  * milliseconds, connects without a user, becomes orla_service, which nobody
- * can log in as, runs the operation in one transaction and ends.
+ * can log in as, and runs the operation in one transaction.  Then it stays for a
+ * moment, where it can, for the next call of anybody in this database; nothing of
+ * a call is left in it that the worker would not have, too.
  *
  * It makes no request to a provider: only the worker, which sees all that is
  * under way, can keep two of them from using one refresh token.
@@ -14,8 +16,10 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -24,11 +28,22 @@
 #include "worker_call.h"
 #include "worker_once.h"
 #include "worker_operation.h"
+#include "worker_seat.h"
 #include "worker_step.h"
 
 /* How long a caller waits for a free worker slot, and how often it looks. */
 #define SLOT_WAIT_MS	3000
 #define SLOT_RETRY_MS	10
+
+/*
+ * How long a process stays for another call, and how long altogether: what it has
+ * in memory goes with it.
+ */
+#define STAY_MS			1000
+#define LIFE_MS			60000
+
+/* How often a caller looks whether it lives, if nobody wakes him. */
+#define LIFE_LOOK_MS	1000
 
 #define LOCK_TIMEOUT	"2s"
 
@@ -68,7 +83,10 @@ orla_once_is_over(BackgroundWorkerHandle *handle, dsm_segment *segment)
 		GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
 }
 
-/* Starts the process; waits a little where all slots are taken. */
+/*
+ * Starts the process; waits a little where all slots are taken.  Those that wait
+ * for a call of another database make room.
+ */
 static BackgroundWorkerHandle *
 start_process(dsm_segment *segment)
 {
@@ -87,9 +105,39 @@ start_process(dsm_segment *segment)
 					 errdetail("No background worker slot is free."),
 					 errhint("Raise max_worker_processes.")));
 		}
+		orla_seat_clear();
 		orla_call_wait_on_latch(SLOT_RETRY_MS);
 	}
 	return handle;
+}
+
+static void
+report_end(OrlaCall *call)
+{
+	orla_call_wipe(call);
+	ereport(ERROR,
+			(errcode(ERRCODE_ORLA_UNAVAILABLE),
+			 errmsg("too busy, try again"),
+			 errdetail("The process that does the work ended before it was done."),
+			 errhint("The server log tells why.")));
+}
+
+/* False where none waits for a call, or it does not take this one. */
+static bool
+serve_by_one_that_stayed(dsm_segment *segment)
+{
+	OrlaCall   *call = dsm_segment_address(segment);
+	OrlaSeatTicket ticket;
+
+	if (!orla_seat_give(segment, &ticket))
+		return false;
+	while (!orla_call_is_over(call))
+	{
+		if (orla_seat_is_left(&ticket) && !orla_call_is_over(call))
+			report_end(call);
+		orla_call_wait_on_latch(LIFE_LOOK_MS);
+	}
+	return !orla_call_take_back(call);
 }
 
 /* A process that died without an answer is an error. */
@@ -97,19 +145,15 @@ void
 orla_once_serve(dsm_segment *segment)
 {
 	OrlaCall   *call = dsm_segment_address(segment);
-	BackgroundWorkerHandle *handle = start_process(segment);
+	BackgroundWorkerHandle *handle;
 
+	if (serve_by_one_that_stayed(segment))
+		return;
+	handle = start_process(segment);
 	while (!orla_call_is_over(call))
 	{
 		if (orla_once_is_over(handle, segment) && !orla_call_is_over(call))
-		{
-			orla_call_wipe(call);
-			ereport(ERROR,
-					(errcode(ERRCODE_ORLA_UNAVAILABLE),
-					 errmsg("too busy, try again"),
-					 errdetail("The process that does the work ended before it was done."),
-					 errhint("The server log tells why.")));
-		}
+			report_end(call);
 		orla_call_wait_on_latch(-1);
 	}
 }
@@ -140,14 +184,72 @@ serve(OrlaCall *call, Jsonb *args)
 	explicit_bzero(result, VARSIZE(result));
 }
 
+/* As a new process would have them; false if that cannot be, and one is needed. */
+static bool
+settings_are_those(const Jsonb *known)
+{
+	ErrorData  *error;
+	Jsonb	   *now;
+
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	now = orla_operation_settings(&error);
+	return now != NULL && VARSIZE(now) == VARSIZE(known) &&
+		memcmp(now, known, VARSIZE(now)) == 0;
+}
+
+static void
+take(OrlaCall *call)
+{
+	Jsonb	   *args = orla_call_take_args(call);
+
+	pgstat_report_activity(STATE_RUNNING, call->operation);
+	serve(call, args);
+	explicit_bzero(args, VARSIZE(args));
+	pgstat_report_activity(STATE_IDLE, NULL);
+	(void) pgstat_report_stat(true);
+}
+
+/* Calls of others, each in memory of its own, until none comes for a moment. */
+static void
+stay(const Jsonb *settings)
+{
+	MemoryContext of_call = AllocSetContextCreate(CurrentMemoryContext, "orla call of another",
+												  ALLOCSET_DEFAULT_SIZES);
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LIFE_MS);
+	dsm_handle	handle;
+	bool		stays = true;
+
+	MemoryContextSwitchTo(of_call);
+	while (stays && GetCurrentTimestamp() < end && orla_seat_wait(STAY_MS, &handle))
+	{
+		dsm_segment *segment = dsm_attach(handle);
+
+		if (segment == NULL)	/* the caller left, or will see that we do */
+			return;
+		stays = settings_are_those(settings);
+		if (stays)
+			take(dsm_segment_address(segment));
+		else
+			orla_call_decline(dsm_segment_address(segment));
+		dsm_detach(segment);
+		MemoryContextReset(of_call);
+	}
+}
+
 void
 orla_once_main(Datum arg)
 {
 	dsm_segment *segment;
 	OrlaCall   *call;
-	Jsonb	   *args;
+	Jsonb	   *settings;
+	ErrorData  *error;
 
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "orla call");
@@ -158,15 +260,15 @@ orla_once_main(Datum arg)
 		proc_exit(0);			/* the caller left before we came */
 	dsm_pin_mapping(segment);
 	call = dsm_segment_address(segment);
-	args = orla_call_take_args(call);
 
 	BackgroundWorkerInitializeConnectionByOid(call->database, InvalidOid, 0);
 	if (!orla_operation_settle_in(LOCK_TIMEOUT))
 		proc_exit(0);			/* the caller sees that we ended */
 
-	pgstat_report_activity(STATE_RUNNING, call->operation);
-	serve(call, args);
-	explicit_bzero(args, VARSIZE(args));
-	pgstat_report_activity(STATE_IDLE, NULL);
+	settings = orla_operation_settings(&error);
+	take(call);
+	dsm_detach(segment);
+	if (settings != NULL)
+		stay(settings);
 	proc_exit(0);
 }

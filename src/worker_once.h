@@ -11,7 +11,10 @@
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 
-/* Starts the process and waits for its answer.  Raises PT503. */
+/*
+ * Gives the call to a process that has stayed, or starts one, and waits for its
+ * answer.  Raises PT503.
+ */
 extern void orla_once_serve(dsm_segment *segment);
 
 /* Starts the process, whose end the caller awaits himself; NULL: no slot is free. */

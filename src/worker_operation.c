@@ -195,6 +195,18 @@ orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 	return run_queries(&query, 1, error) ? query.rows : NIL;
 }
 
+Jsonb *
+orla_operation_settings(ErrorData **error)
+{
+	Oid			type = OIDOID;
+	Datum		value = ObjectIdGetDatum(MyDatabaseId);
+	List	   *rows = orla_operation_rows("SELECT coalesce(jsonb_agg(setconfig), '[]') FROM pg_catalog.pg_db_role_setting"
+										   " WHERE setdatabase = $1 AND setrole = 0",
+										   1, &type, &value, error);
+
+	return rows == NIL ? NULL : linitial(rows);
+}
+
 static ErrorData *
 no_result(const char *operation)
 {

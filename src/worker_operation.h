@@ -29,6 +29,9 @@ extern bool orla_operation_settle_in(const char *lock_timeout);
 extern List *orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 								 ErrorData **error);
 
+/* What ALTER DATABASE … SET says now, which counts for sessions that begin later. */
+extern Jsonb *orla_operation_settings(ErrorData **error);
+
 /* What orla.do_<operation>(args) returns; NULL and *error on an error. */
 extern Jsonb *orla_operation_run(const char *operation, Jsonb *args,
 								 ErrorData **error);

@@ -64,10 +64,24 @@ typedef struct OrlaWorkerSlot
 	OrlaQueuedCall queue[ORLA_QUEUE_LEN];
 } OrlaWorkerSlot;
 
+/* Where a process for one call waits for another, which may be of any database. */
+#define ORLA_SEATS_MAX		8
+
+typedef struct OrlaSeat
+{
+	Oid			database;		/* InvalidOid: free */
+	PGPROC	   *proc;			/* who sits there */
+	uint64		life;			/* another number for each process */
+	dsm_handle	segment;		/* its call; DSM_HANDLE_INVALID: it waits for one */
+	PGPROC	   *caller;			/* told when the process ends before it has answered */
+	bool		leave;			/* others need its slot */
+} OrlaSeat;
+
 typedef struct OrlaShared
 {
 	LWLock	   *lock;
 	PGPROC	   *launcher;		/* NULL: not running */
+	OrlaSeat	seats[ORLA_SEATS_MAX];
 	OrlaWorkerSlot slots[ORLA_WORKERS_MAX];
 } OrlaShared;
 
