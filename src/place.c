@@ -25,26 +25,26 @@
  * first.
  */
 static bool
-try_places(OrlaPlaceKind kind, int places, LOCKTAG *place)
+try_places(OrlaPlaceKind kind, uint32 key, int places, LOCKTAG *place)
 {
 	int			first = MyProcPid % places;
 	int			i;
 
 	for (i = 0; i < places; i++)
 	{
-		SET_LOCKTAG_ADVISORY(*place, InvalidOid, 0, (first + i) % places, kind);
+		SET_LOCKTAG_ADVISORY(*place, InvalidOid, key, (first + i) % places, kind);
 		if (LockAcquire(place, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
 			return true;
 	}
 	return false;
 }
 
-bool
-orla_place_take(OrlaPlaceKind kind, int places, int wait_ms, LOCKTAG *place)
+static bool
+wait_for_place(OrlaPlaceKind kind, uint32 key, int places, int wait_ms, LOCKTAG *place)
 {
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 
-	while (!try_places(kind, places, place))
+	while (!try_places(kind, key, places, place))
 	{
 		if (GetCurrentTimestamp() >= give_up)
 			return false;
@@ -54,6 +54,18 @@ orla_place_take(OrlaPlaceKind kind, int places, int wait_ms, LOCKTAG *place)
 		CHECK_FOR_INTERRUPTS();
 	}
 	return true;
+}
+
+bool
+orla_place_take(OrlaPlaceKind kind, int places, int wait_ms, LOCKTAG *place)
+{
+	return wait_for_place(kind, 0, places, wait_ms, place);
+}
+
+bool
+orla_place_take_own(OrlaPlaceKind kind, uint32 key, int wait_ms, LOCKTAG *place)
+{
+	return wait_for_place(kind, key, 1, wait_ms, place);
 }
 
 void

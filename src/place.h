@@ -13,7 +13,8 @@
 typedef enum OrlaPlaceKind
 {
 	ORLA_PLACE_HASH = 0x6f72,	/* computing a password hash */
-	ORLA_PLACE_EXTRACT			/* reading a file with a program */
+	ORLA_PLACE_EXTRACT,			/* reading a file with a program */
+	ORLA_PLACE_TENANT			/* a tenant's call by a process of its own */
 } OrlaPlaceKind;
 
 /*
@@ -22,6 +23,9 @@ typedef enum OrlaPlaceKind
  * an error gives it back.
  */
 extern bool orla_place_take(OrlaPlaceKind kind, int places, int wait_ms, LOCKTAG *place);
+
+/* The same of the one place that there is for each key. */
+extern bool orla_place_take_own(OrlaPlaceKind kind, uint32 key, int wait_ms, LOCKTAG *place);
 
 extern void orla_place_give_back(const LOCKTAG *place);
 

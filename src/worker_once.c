@@ -83,34 +83,6 @@ orla_once_is_over(BackgroundWorkerHandle *handle, dsm_segment *segment)
 		GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
 }
 
-/*
- * Starts the process; waits a little where all slots are taken.  Those that wait
- * for a call of another database make room.
- */
-static BackgroundWorkerHandle *
-start_process(dsm_segment *segment)
-{
-	BackgroundWorkerHandle *handle;
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  SLOT_WAIT_MS);
-
-	while ((handle = orla_once_begin(segment)) == NULL)
-	{
-		if (GetCurrentTimestamp() >= give_up)
-		{
-			orla_call_wipe(dsm_segment_address(segment));
-			ereport(ERROR,
-					(errcode(ERRCODE_ORLA_UNAVAILABLE),
-					 errmsg("too busy, try again"),
-					 errdetail("No background worker slot is free."),
-					 errhint("Raise max_worker_processes.")));
-		}
-		orla_seat_clear();
-		orla_call_wait_on_latch(SLOT_RETRY_MS);
-	}
-	return handle;
-}
-
 static void
 report_end(OrlaCall *call)
 {
@@ -140,16 +112,47 @@ serve_by_one_that_stayed(dsm_segment *segment)
 	return !orla_call_take_back(call);
 }
 
+/*
+ * Whoever waits takes what is free first, a process that stayed or a slot for a
+ * new one: else those who come later would have the former.  NULL where one that
+ * stayed has done it.  Those that wait for a call of another database make room.
+ */
+static BackgroundWorkerHandle *
+find_process(dsm_segment *segment)
+{
+	BackgroundWorkerHandle *handle;
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  SLOT_WAIT_MS);
+
+	for (;;)
+	{
+		if (serve_by_one_that_stayed(segment))
+			return NULL;
+		if ((handle = orla_once_begin(segment)) != NULL)
+			return handle;
+		if (GetCurrentTimestamp() >= give_up)
+		{
+			orla_call_wipe(dsm_segment_address(segment));
+			ereport(ERROR,
+					(errcode(ERRCODE_ORLA_UNAVAILABLE),
+					 errmsg("too busy, try again"),
+					 errdetail("No background worker slot is free."),
+					 errhint("Raise max_worker_processes.")));
+		}
+		orla_seat_clear();
+		orla_call_wait_on_latch(SLOT_RETRY_MS);
+	}
+}
+
 /* A process that died without an answer is an error. */
 void
 orla_once_serve(dsm_segment *segment)
 {
 	OrlaCall   *call = dsm_segment_address(segment);
-	BackgroundWorkerHandle *handle;
+	BackgroundWorkerHandle *handle = find_process(segment);
 
-	if (serve_by_one_that_stayed(segment))
+	if (handle == NULL)
 		return;
-	handle = start_process(segment);
 	while (!orla_call_is_over(call))
 	{
 		if (orla_once_is_over(handle, segment) && !orla_call_is_over(call))

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
@@ -20,7 +21,9 @@
 #include "utils/varlena.h"
 
 #include "errors.h"
+#include "place.h"
 #include "settings.h"
+#include "tenant.h"
 #include "worker_call.h"
 #include "worker_once.h"
 #include "worker_shared.h"
@@ -218,6 +221,29 @@ wait_for_worker(dsm_segment *segment, const Ticket *ticket)
 	}
 }
 
+/*
+ * Of the processes that there can be, a tenant has one at a time: with many
+ * sessions it would take them from everybody who signs in.
+ */
+static void
+perform_as_tenant(const pg_uuid_t *tenant, dsm_segment *segment)
+{
+	LOCKTAG		place;
+
+	if (!orla_place_take_own(ORLA_PLACE_TENANT,
+							 DatumGetUInt32(hash_any(tenant->data, UUID_LEN)),
+							 ROOM_WAIT_MS, &place))
+	{
+		orla_call_wipe(dsm_segment_address(segment));
+		ereport(ERROR,
+				(errcode(ERRCODE_ORLA_UNAVAILABLE),
+				 errmsg("too busy, try again"),
+				 errdetail("Other sessions of yours do something like it.")));
+	}
+	orla_once_serve(segment);
+	orla_place_give_back(&place);
+}
+
 static Jsonb *
 perform(const char *operation, const Jsonb *args, Doer doer)
 {
@@ -230,6 +256,8 @@ perform(const char *operation, const Jsonb *args, Doer doer)
 	segment = orla_call_make(operation, args);
 	if (doer != NOT_THE_WORKER && orla_shared != NULL && enqueue(segment, &ticket))
 		wait_for_worker(segment, &ticket);
+	else if (orla_tenant_current() != NULL)
+		perform_as_tenant(orla_tenant_current(), segment);
 	else
 		orla_once_serve(segment);
 	return orla_call_take_answer(segment);

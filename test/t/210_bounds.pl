@@ -3,7 +3,7 @@
 # line, room, the worker's time; and that it stays so when a tenant asks in many
 # transactions at once.
 #
-# Ways 158, 159, 160 and 161 of docs/security.md.
+# Ways 158, 159, 160, 161 and 162 of docs/security.md.
 use strict;
 use warnings;
 
@@ -17,7 +17,7 @@ use Custody;
 BEGIN { $SIG{ALRM} = sub { die "something hangs\n" } }
 alarm 300;
 
-my $c = Custody->new('bounds', only => [qw(oidc)], server => ['orla.max_queued_jobs=3', 'orla.max_material=1MB']);
+my $c = Custody->new('bounds', only => [qw(oidc)], server => ['orla.max_queued_jobs=3', 'orla.max_material=1MB', 'max_worker_processes=6']);
 my ($ada, $ben) = map { $c->sign_up($_) } qw(ada ben);
 $c->configure('oidc');
 $c->account('oidc', "$_->{name}\@id.example") for $ada, $ben;
@@ -111,6 +111,24 @@ sub state_of { my ($answer) = @_; return $answer =~ /[?&]state=([^&"]+)/ ? $1 : 
 	$open[0]->ask('COMMIT;');
 	like($open[1]->answer, qr/no room for this file/, 'and is counted after the first');
 	$_->leave for @open;
+}
+
+# ---- processes of one call ----------------------------------------------------------
+
+# Way 162: there are three, and eight sessions of one tenant that need one.
+{
+	my $cid = $c->sign_up('cid');
+	my $holder = $c->session;
+	$holder->ask("BEGIN; SELECT count(*) FROM (SELECT FROM orla.users WHERE id = '$cid->{id}' FOR UPDATE) AS u;");
+	my @sessions = map { session_of($cid) } 1 .. 8;
+	$_->send("SELECT orla_api.change_password('Correct-Horse-42', 'Correct-Horse-43');") for @sessions;
+	my $waiting = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'orla call' AND wait_event_type = 'Lock'";
+	ok(Cluster::waits_until(sub { $c->value($waiting) > 0 }), 'a process waits for a lock on an account');
+	like($c->value("SELECT orla_api.login('$ben->{email}', 'Correct-Horse-42') ->> 'token_type'"), qr/^bearer$/i, 'another signs in');
+	cmp_ok($c->value($waiting), '<=', 1, 'for all sessions of the tenant there is one');
+	is(scalar(grep { $_->answer =~ /^ERROR:/m } @sessions), 8, 'and none of them waits for ever');
+	$_->leave for $holder, @sessions;
+	like($c->as($c->sign_in($cid), "SELECT orla_api.change_password('Correct-Horse-42', 'Correct-Horse-43')"), qr/"message"/, 'afterwards it works');
 }
 
 # ---- the worker's time --------------------------------------------------------------
