@@ -43,12 +43,19 @@ BEGIN
 END
 $$;
 
--- The same page, as it is and without headers.
+-- The same page with the same headers, ready.
 CREATE DOMAIN unfenced."text/html" AS text;
+BEGIN;
+SELECT orla_api."sign-in"()::text AS page \gset
+SELECT current_setting('response.headers') AS headers \gset
+COMMIT;
 SELECT format($f$
     CREATE FUNCTION unfenced.sign_in() RETURNS unfenced."text/html" LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp AS $sql$ BEGIN RETURN %L; END $sql$ $f$, orla_api."sign-in"()::text)
+    SET search_path = pg_catalog, pg_temp AS $sql$ BEGIN PERFORM set_config('response.headers', %L, true); RETURN %L; END $sql$ $f$, :'headers', :'page')
 \gexec
+
+-- What a layer is told to call before each request, where nothing is to be done.
+CREATE FUNCTION bench.pre_request() RETURNS void LANGUAGE plpgsql STABLE AS $$ BEGIN END $$;
 
 GRANT USAGE ON SCHEMA unfenced, bench TO orla_anon, orla_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bench.content_library, unfenced.content_library TO orla_user;

@@ -1,4 +1,5 @@
-// Requests per second with the fence and without, through the same layer.
+// Requests per second with the fence and without, through the same layer; and
+// without the statement before each request, which the fence needs.
 import { fileURLToPath } from 'node:url';
 import { startProgram } from '../http/lib/layer.mjs';
 import { Clients, request } from './load_client.mjs';
@@ -47,6 +48,11 @@ function random(below) {
   return Math.floor(seed / 2 ** 32 * below);
 }
 
+function shuffled(list) {
+  const left = [...list];
+  return list.map(() => left.splice(random(left.length), 1)[0]);
+}
+
 export async function people(admin, tenants) {
   const { rows: [{ n }] } = await admin.query('SELECT count(*)::int AS n FROM orla.users');
   if (n < tenants) await admin.query('SELECT bench.accounts($1, $2, $3)', [n + 1, tenants, PASSWORD]);
@@ -71,7 +77,7 @@ async function block(side, requests, chosen, many, postmaster) {
 async function measureKind(sides, kind, accounts, sizes, postmaster) {
   const make = KINDS[kind];
   const many = make.many?.(accounts.length) ?? CONNECTIONS;
-  const requests = Object.fromEntries(Object.keys(sides).map((name) => [name, accounts.map(make[name])]));
+  const requests = Object.fromEntries(Object.keys(sides).map((name) => [name, accounts.map(make[name] ?? make.unfenced)]));
   const choose = (n) => Array.from({ length: n }, () => random(accounts.length));
   // Known statements, warm caches; and how many requests a block has.
   let n = many * 2;
@@ -82,24 +88,25 @@ async function measureKind(sides, kind, accounts, sizes, postmaster) {
     }
     n = Math.max(many * 2, Math.round(sizes.block / slowest));
   }
-  const blocks = { fenced: [], unfenced: [] };
+  const blocks = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
   for (let pair = 0; pair < sizes.pairs; pair++) {
     const chosen = choose(n);
-    for (const name of random(2) === 0 ? ['fenced', 'unfenced'] : ['unfenced', 'fenced']) {
+    for (const name of shuffled(Object.keys(sides))) {
       blocks[name].push(await block(sides[name], requests[name], chosen, many, postmaster));
     }
   }
   return blocks;
 }
 
-/** [{kind, tenants, blocks: {fenced: […], unfenced: […]}}] */
+/** [{kind, tenants, blocks: {fenced: […], unfenced: […], bare: […]}}] */
 export async function measureHttp({ admin, uri, postmaster, sizes, say }) {
   const database = { loginUri: uri('bench_web') };
   const { rows: [{ jwks }] } = await admin.query('SELECT orla_api.jwks()::text AS jwks');
+  const without = { 'db-schemas': 'unfenced', 'db-pre-config': '', 'db-config': 'false', 'jwt-secret': jwks, 'jwt-aud': 'orla' };
   const layers = {
     fenced: await startProgram(PROGRAM, database),
-    unfenced: await startProgram(PROGRAM, database, {
-      'db-schemas': 'unfenced', 'db-pre-request': '', 'db-pre-config': '', 'db-config': 'false', 'jwt-secret': jwks, 'jwt-aud': 'orla' }),
+    unfenced: await startProgram(PROGRAM, database, { ...without, 'db-pre-request': 'bench.pre_request' }),
+    bare: await startProgram(PROGRAM, database, { ...without, 'db-pre-request': '' }),
   };
   const sides = Object.fromEntries(Object.entries(layers).map(([name, layer]) =>
     [name, { pid: layer.pid, clients: new Clients(layer.url, CONNECTIONS) }]));
@@ -112,7 +119,7 @@ export async function measureHttp({ admin, uri, postmaster, sizes, say }) {
       await admin.query('CHECKPOINT');
       // Connections last for hours: each has seen each token.
       for (const name of Object.keys(sides)) {
-        const each = accounts.map(KINDS.read[name]);
+        const each = accounts.map(KINDS.read[name] ?? KINDS.read.unfenced);
         await sides[name].clients.run(Array.from({ length: CONNECTIONS }, () => each).flat());
       }
       for (const kind of Object.keys(KINDS)) {
