@@ -423,16 +423,23 @@ CREATE FUNCTION orla.do_logout(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    account uuid := orla.token_id(args ->> 'refresh_token');
+    account uuid := coalesce((args ->> 'user_id')::uuid, orla.token_id(args ->> 'refresh_token'));
     s       orla.sessions;
 BEGIN
     PERFORM orla.ensure_instance();
     PERFORM FROM orla.users AS u WHERE u.id = account FOR KEY SHARE;
-    SELECT x.* INTO s
-      FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
-     WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
-       AND x.ended_at IS NULL
-       FOR NO KEY UPDATE OF x;
+    IF args ? 'session_id' THEN
+        SELECT x.* INTO s
+          FROM orla.sessions AS x
+         WHERE x.user_id = account AND x.id = (args ->> 'session_id')::uuid AND x.ended_at IS NULL
+           FOR NO KEY UPDATE;
+    ELSE
+        SELECT x.* INTO s
+          FROM orla.refresh_tokens AS t JOIN orla.sessions AS x ON x.user_id = t.user_id AND x.id = t.session_id
+         WHERE t.user_id = account AND t.token_hash = orla.token_hash(args ->> 'refresh_token')
+           AND x.ended_at IS NULL
+           FOR NO KEY UPDATE OF x;
+    END IF;
     IF s.id IS NOT NULL THEN
         PERFORM orla.end_session(s, 'signed out');
         PERFORM orla.audit('logout', 'success', account, '{}', args -> 'origin');

@@ -175,10 +175,20 @@ CREATE FUNCTION orla.end_session_in_cookies()
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    token text := orla.refresh_cookie();
+    token  text := orla.refresh_cookie();
+    cookie text := nullif(nullif(current_setting('request.cookies', true), '')::jsonb ->> orla.cookie_name('orla_session'), '');
+    claims jsonb;
 BEGIN
     IF token IS NOT NULL THEN
         PERFORM orla.perform('logout', jsonb_build_object('refresh_token', token, 'origin', orla.request_origin()));
+    ELSIF cookie IS NOT NULL THEN
+        -- a browser that has lost the other one
+        BEGIN
+            claims := orla.verify_jwt(cookie);
+        EXCEPTION WHEN SQLSTATE 'PT401' THEN
+            RETURN;
+        END;
+        PERFORM orla.perform('logout', jsonb_build_object('user_id', claims ->> 'sub', 'session_id', claims ->> 'sid', 'origin', orla.request_origin()));
     END IF;
 END
 $$;

@@ -202,6 +202,11 @@ describe('the session of a browser', () => {
     const out = await anybody.as({ cookie: asCookie(second) }).rpc('sign_out', {}, { headers: OWN });
     assert.deepEqual([out.status, cookiesOf(out)], [200, { orla_session: null, orla_refresh: null }]);
     assert.equal(await opens(second), 401);
+    const third = cookiesOf(await signIn());
+    const half = await anybody.as({ cookie: `orla_session=${third.orla_session}` }).rpc('sign_out', {}, { headers: OWN });
+    assert.deepEqual([half.status, await opens(third)], [200, 401], 'with one of the two cookies alone as well');
+    const neither = await anybody.as({ cookie: 'orla_session=nonsense' }).rpc('sign_out', {}, { headers: OWN });
+    assert.deepEqual([neither.status, cookiesOf(neither)], [200, { orla_session: null, orla_refresh: null }]);
     assert.equal((await anybody.rpc('sign_out', {}, { headers: OWN })).status, 200, 'nobody may, too');
   });
 });
