@@ -176,20 +176,22 @@ CREATE FUNCTION orla.google_drive_rows(facts jsonb, answer jsonb, folder text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    folder_id text := split_part(folder, '/', 1);
 BEGIN
     RETURN QUERY
-    SELECT CASE WHEN i.entry #>> '{shortcutDetails,targetId}' IS NOT NULL
-                    THEN orla.google_drive_with_key(i.entry #>> '{shortcutDetails,targetId}', i.entry #>> '{shortcutDetails,targetResourceKey}')
-                WHEN i.entry ? 'resourceKey' THEN orla.google_drive_with_key(i.entry ->> 'id', i.entry ->> 'resourceKey')
-                ELSE i.entry ->> 'id' END, i.entry ->> 'name', i.media_type,
+    SELECT CASE WHEN i.shortcut ->> 'targetId' IS NOT NULL THEN orla.google_drive_with_key(i.shortcut ->> 'targetId', i.shortcut ->> 'targetResourceKey')
+                WHEN i.entry ? 'resourceKey' THEN orla.google_drive_with_key(i.id, i.entry ->> 'resourceKey')
+                ELSE i.id END, i.entry ->> 'name', i.media_type,
            coalesce(i.media_type = 'application/vnd.google-apps.folder', false),
            CASE WHEN i.media_type NOT LIKE 'application/vnd.google-apps.%' THEN orla.to_bigint(i.entry ->> 'size') END,
-           orla.to_time(i.entry ->> 'modifiedTime'), CASE WHEN i.entry #>> '{parents,0}' = split_part(folder, '/', 1) THEN folder ELSE i.entry #>> '{parents,0}' END,
+           orla.to_time(i.entry ->> 'modifiedTime'), CASE WHEN i.parent = folder_id THEN folder ELSE i.parent END,
            i.entry ->> 'webViewLink', i.entry ->> 'md5Checksum'
-      FROM (SELECT e.entry, coalesce(e.entry #>> '{shortcutDetails,targetMimeType}', e.entry ->> 'mimeType') AS media_type
-              FROM orla.entries_of(answer, 'files') AS e (entry)
+      FROM (SELECT e.entry, s.shortcut, coalesce(s.shortcut ->> 'targetMimeType', e.entry ->> 'mimeType') AS media_type,
+                   e.entry ->> 'id' AS id, e.entry -> 'parents' ->> 0 AS parent
+              FROM orla.entries_of(answer, 'files') AS e (entry), LATERAL (SELECT e.entry -> 'shortcutDetails' OFFSET 0) AS s (shortcut)
             OFFSET 0) AS i
-     WHERE i.entry ->> 'id' IS NOT NULL
+     WHERE i.id IS NOT NULL
     UNION ALL
     SELECT d ->> 'id', d ->> 'name', 'application/vnd.google-apps.folder', true, NULL, orla.to_time(d ->> 'createdTime'), NULL, NULL, NULL
       FROM orla.entries_of(jsonb_build_object('drives', answer -> 'drives'), 'drives') AS d

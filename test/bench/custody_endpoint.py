@@ -1,17 +1,15 @@
-"""A provider that answers after so many milliseconds, and says what it took.
+"""A provider that answers after so many milliseconds.
 
     custody_endpoint.py        prints its port; ends when its input does
 
 POST /token and /other/token: a new pair of tokens. GET /drive/v3/files: a page of a hundred
-files; /drive/v3/files/large: a file of 100 MB. /silent/…: nothing, ever. GET /set?delay=50 sets the milliseconds;
-GET /took: of the last answer, from request to answer. By asyncio and
-nothing else, since what the endpoint costs falls to both sides.
+files; /drive/v3/files/large: a file of 100 MB. /silent/…: nothing, ever. GET /set?delay=50 sets the milliseconds.
+By asyncio and nothing else, since what the endpoint costs falls to both sides.
 """
 import asyncio
 import json
 import secrets
 import sys
-import time
 
 FILES = json.dumps({'files': [
     {'id': f'file{i}', 'name': f'A file with the number {i}.txt', 'mimeType': 'text/plain', 'size': '12345',
@@ -19,7 +17,6 @@ FILES = json.dumps({'files': [
      'md5Checksum': f'{i:032x}', 'trashed': False} for i in range(100)]}).encode()
 LARGE = json.dumps({'id': 'large', 'name': 'large.bin', 'mimeType': 'application/octet-stream', 'size': str(100 << 20), 'parents': ['root']}).encode()
 delay = 0.05
-took = 0.0
 
 
 def token():
@@ -48,12 +45,9 @@ class Endpoint(asyncio.Protocol):
 
     def answer(self, path):
         global delay
-        began = time.perf_counter()
         if path.startswith('/set?delay='):
             delay = float(path.partition('=')[2]) / 1000
-            self.send(b'{}', None)
-        elif path == '/took':
-            self.send(json.dumps({'took': took}).encode(), None)
+            self.send(b'{}')
         elif path.startswith('/silent/'):
             pass
         else:
@@ -62,12 +56,9 @@ class Endpoint(asyncio.Protocol):
                 body = bytes(100 << 20) if 'alt=media' in path else LARGE
             elif path.startswith('/drive/'):
                 body = FILES
-            asyncio.get_running_loop().call_later(delay, self.send, body, began)
+            asyncio.get_running_loop().call_later(delay, self.send, body)
 
-    def send(self, body, began):
-        global took
-        if began is not None:
-            took = time.perf_counter() - began
+    def send(self, body):
         if not self.transport.is_closing():
             self.transport.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
 
