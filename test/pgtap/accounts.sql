@@ -19,7 +19,7 @@ SELECT test.link('ada@example.org') AS link \gset
 SELECT is(test.guess('ada@example.org', 'Correct-Horse-42'), 'PT401 sign-in refused', 'who has not answered the mail cannot sign in');
 
 SELECT is(test.try(format('verify_email(%L, %L)', :'link', 'Wrong-Horse-42')), 'PT401 verification refused', 'the link without the password makes no account');
-SELECT is(test.try(format('verify_email(%L, %L)', left(:'link', -1) || 'A', 'Correct-Horse-42')), 'PT401 verification refused', 'nor the password without the link');
+SELECT is(test.try(format('verify_email(%L, %L)', overlay(:'link' PLACING CASE WHEN substr(:'link', 40, 1) = 'A' THEN 'B' ELSE 'A' END FROM 40 FOR 1), 'Correct-Horse-42')), 'PT401 verification refused', 'nor the password without the link');
 SELECT is(count(*), 0::bigint, 'no account') FROM orla.users;
 SELECT test.api(format('verify_email(%L, %L)', :'link', 'Correct-Horse-42')) AS ada, test.cookie() AS cookie \gset
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(:'ada') k), '{access_token,expires_in,refresh_token,token_type,user}'::text[], 'both make it and sign in');
