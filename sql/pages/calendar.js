@@ -122,10 +122,10 @@ function edit(entry, day) {
             field('Type', select('content_type', { '': 'Not said', ...TYPES }, entry.content_type ?? '')),
             isNew ? null : field('Status', select('status', { scheduled: 'Scheduled', published: 'Published', cancelled: 'Cancelled', failed: 'Failed' }, entry.status))),
         field('Notes', area('notes', entry.notes, { maxlength: '20000' }), { optional: true }));
-    const { dialog, form } = makeDialog(isNew ? 'Plan a post' : 'Planned post', {}, fields, [
+    const { dialog, form, leave } = makeDialog(isNew ? 'Plan a post' : 'Planned post', { keeps: true }, fields, [
         isNew ? null : el('button', { type: 'button', class: 'button danger apart', click: () => drop(current, dialog) }, 'Delete'),
         !isNew && entry.status === 'scheduled' ? onClick(el('button', { type: 'button', class: 'button' }, 'Call it off'), () => callOff(current, dialog, form)) : null,
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, isNew ? 'Plan it' : 'Save'),
     ].filter(Boolean));
     linked.addEventListener('change', () => {

@@ -88,18 +88,13 @@ function edit(row = {}) {
             field('Tags', input('tags', (row.tags ?? []).join(', ')), { optional: true, hint: 'Separated by commas.' }),
             field('Picture or video', input('media_url', row.media_url, { type: 'url', placeholder: 'https://…' }), { optional: true, hint: 'Its address.' })),
     ];
-    const { dialog, form } = makeDialog(isNew ? 'New text' : 'Edit', { wide: true }, fields, [
+    const { dialog, form, leave, mayGo } = makeDialog(isNew ? 'New text' : 'Edit', { wide: true, keeps: true }, fields, [
         isNew ? null : el('button', { type: 'button', class: 'button danger apart', click: () => drop(current, dialog) }, 'Delete'),
-        isNew ? null : el('a', { class: 'button', href: page('calendar', `#plan=${row.id}`) }, 'Plan'),
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        isNew ? null : el('a', { class: 'button', href: page('calendar', `#plan=${row.id}`), click: (event) => { if (!mayGo()) event.preventDefault(); } }, 'Plan'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Save'),
     ].filter(Boolean));
     const space = form.querySelector('.form-notice');
-    const before = JSON.stringify([...new FormData(form)]);
-    // Escape does not throw away what was written.
-    dialog.addEventListener('cancel', (event) => {
-        if (JSON.stringify([...new FormData(form)]) !== before && !confirm('Close without saving?')) event.preventDefault();
-    });
 
     function saved(made) {
         dialog.close();
@@ -163,8 +158,8 @@ function generate() {
                 field('Platform', input('platform', '', { maxlength: '100' }), { optional: true })),
             field('What else matters?', area('notes', '', { maxlength: '4000', placeholder: 'Points to make, things to leave out' }), { optional: true })),
     ];
-    const { dialog, form } = makeDialog('Create a draft', {}, fields, [
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+    const { dialog, form, leave } = makeDialog('Create a draft', { keeps: true }, fields, [
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Start writing'),
     ]);
     onSubmit(form, async ({ content_type, ...rest }) => {

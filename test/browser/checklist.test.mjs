@@ -228,6 +228,18 @@ describe('brand material', () => {
     assert.deepEqual(await assets(ben), [{ filename: 'Bens Ton – laut.md', category: 'voice_samples' }]);
   });
 
+  test('is of each its own: the other one\'s guidelines are other ones', async () => {
+    await ben.page.getByRole('radio', { name: 'Guidelines' }).check();
+    await ben.page.getByLabel('Choose files').setInputFiles([{ name: 'Guide – laut.md', mimeType: 'text/markdown', buffer: Buffer.from('Our orange is #FF6B00. Always ring the bell.\n') }]);
+    await ben.page.getByRole('button', { name: 'Guide – laut.md', exact: true }).waitFor();
+    await ben.page.getByLabel('Show').selectOption('guidelines');
+    await ben.page.getByRole('button', { name: 'Bens Ton – laut.md', exact: true }).waitFor({ state: 'detached' });
+    assert.equal(await ben.page.getByRole('button', { name: 'Guide – laut.md', exact: true }).count(), 1, 'shown by its category');
+    await ben.page.getByLabel('Show').selectOption('');
+    const [{ colors }] = await rows(`SELECT metadata -> 'colors' AS colors FROM orla.brand_voice_assets WHERE user_id = $1 AND category = 'guidelines'`, [ben.id]);
+    assert.deepEqual(colors, ['#ff6b00']);
+  });
+
   test('is uploaded by dropping it, and a bar tells how far it is', async () => {
     const files = ['Ada guide – leise.txt', 'Letters.txt'].map((name) => join(folder, name));
     writeFileSync(files[0], `Slowly, and to the brim. ${'Origin, patience, craft. '.repeat(60000)}`);
@@ -253,7 +265,7 @@ describe('brand material', () => {
     assert.deepEqual(first, [...first].sort((a, b) => a - b), 'never back');
     assert.ok(seen.some(([, word]) => /^[1-9]\d? %$/.test(word)) && seen.some(([, word]) => word === 'Waiting' || word === 'Reading…'), 'and in words');
     assert.equal(await ada.page.locator('#said').textContent(), '2 files are uploaded.', 'said to whoever does not see the bar');
-    assert.equal((await assets(ada)).length, 3);
+    assert.deepEqual((await assets(ada)).map(({ category }) => category), ['guidelines', 'guidelines', 'guidelines']);
     assert.ok(!(await ada.page.locator('main').innerText()).includes('Bens'));
     await ben.page.reload();
     await ben.page.getByRole('button', { name: 'Bens Ton – laut.md', exact: true }).waitFor();
@@ -284,9 +296,13 @@ describe('brand material', () => {
     await line('empty.txt').getByRole('alert').getByText('The file is empty.').waitFor();
     await line('a folder').getByRole('alert').waitFor();
     await ben.page.getByRole('button', { name: 'wrong.docx', exact: true }).click();
-    await dialog(ben.page).getByText('No text in it').waitFor();
+    await dialog(ben.page).getByText('It is damaged, or not what its name says.').waitFor();
     await ben.page.keyboard.press('Escape');
     await ben.page.getByRole('button', { name: 'program.exe', exact: true }).waitFor();
+    for (const [name, why] of [['wrong.docx', 'It is damaged, or not what its name says.'], ['program.exe', 'Files of this kind cannot be read.']]) {
+      await line(name).getByRole('alert').getByText(why).waitFor();
+      await line(name).getByRole('button', { name: 'Dismiss' }).click();
+    }
     ben.page.off('request', listen);
     assert.ok(!sent.includes('a gigabyte.pdf') && !sent.includes('empty.txt'), 'what would not be kept is not even sent');
     await line('empty.txt').getByRole('button', { name: 'Dismiss' }).click();
@@ -481,6 +497,7 @@ describe('the calendar', () => {
     await ada.page.getByLabel('Date and time').fill('20000-01-01T09:00');
     await ada.page.getByRole('button', { name: 'Plan it' }).click();
     await ada.page.getByText('This is too late.').waitFor();
+    ada.page.once('dialog', (question) => question.accept());
     await ada.page.getByRole('button', { name: 'Close' }).last().click();
     assert.equal((await entries(ada)).length, 1);
   });

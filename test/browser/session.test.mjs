@@ -343,7 +343,7 @@ describe('hostile text', () => {
     await insert('content_calendar', { content_id: post, scheduled_date: at(2), content_type: 'blog', media_url: LINK });
     await insert('brand_voice_assets', { filename: e('brand_voice_assets.filename'), file_type: e('brand_voice_assets.file_type'), content_preview: e('brand_voice_assets.content_preview') });
     await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} whole`, metadata: { full_text: e('brand_voice_assets.metadata.full_text') } });
-    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} unread`, metadata: { problem: e('brand_voice_assets.metadata.problem') } });
+    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} unread`, metadata: { text_outcome: e('brand_voice_assets.metadata.text_outcome') } });
     const s = (field) => e(`brand_strategy.${field}`);
     await insert('brand_strategy', {
       brand_voice: { tone: s('tone'), personality: [s('personality')], key_characteristics: [s('key_characteristics')] }, messaging_pillars: [s('messaging_pillars')],
@@ -431,7 +431,7 @@ describe('hostile text', () => {
     await isText('strategy, the form', ...STRATEGY);
     await ada.open('brand-material');
     await isText('brand material', 'brand_voice_assets.filename');
-    for (const [which, ...fields] of [[/filename$/, 'file_type', 'content_preview'], [/whole$/, 'metadata.full_text'], [/unread$/, 'metadata.problem']]) {
+    for (const [which, ...fields] of [[/filename$/, 'file_type', 'content_preview'], [/whole$/, 'metadata.full_text'], [/unread$/]]) {
       await page.locator('.files button.title').filter({ hasText: which }).click();
       await page.locator('dialog .reading, dialog .empty').waitFor();
       await isText('brand material, one file', ...fields.map((name) => `brand_voice_assets.${name}`));

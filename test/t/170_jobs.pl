@@ -174,6 +174,13 @@ for my $kind (qw(anthropic openai))
 	is("@{$jobs[0]}{qw(model input_tokens output_tokens)}", 'test-model 11 22', "$kind: tokens are counted");
 	is(library($ada) - $before, 4, "$kind: four texts in the library");
 	is($jobs[3]{result}{generated}{by}, 'default', "$kind: the model is named");
+	is(as($ada, "SELECT string_agg(m.key, ' ' ORDER BY m.key COLLATE \"C\") FROM orla_api.content_library l, jsonb_object_keys(l.metadata) AS m (key) WHERE l.id = '$jobs[4]{result_id}' AND l.content = 'A body by the model'
+		AND l.status = 'draft' AND l.tags = '{A tags 1 by the model,A tags 2 by the model}'"),
+		'call_to_action category faq generated meta_description meta_title read_time slug tags', "$kind: a blog has its body, and all else that belongs to one");
+	is(as($ada, "SELECT num_nulls(brand_voice, messaging_pillars, language_patterns, dos_and_donts, target_audience, content_themes, competitive_positioning, brand_colors, brand_fonts), brand_voice ->> 'tone'
+		FROM orla_api.brand_strategy WHERE id = '$jobs[0]{result_id}'"), '0|A tone by the model', "$kind: a strategy has all of its parts");
+	is(as($ada, "SELECT num_nulls(marketing_they_do_well, gaps_they_miss, positioning_messaging, content_opportunities, strategic_summary), threat_level
+		FROM orla_api.competitors_with_analysis WHERE analysis_id = '$jobs[1]{result_id}'"), '0|low', "$kind: and so has an analysis, which is the latest");
 	my @requests = asked();
 	is(scalar(@requests), 8, "$kind: each was asked once");
 	my $text = join "\n", map { $json->encode($_->{body}) } @requests;
