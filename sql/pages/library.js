@@ -104,6 +104,7 @@ function edit(row = {}) {
     }
     onSubmit(form, async (given) => {
         const mine = rowOf(given);
+        if (mine.status === 'published' && current.status !== 'published') mine.published_at = new Date().toISOString();
         if (isNew) {
             await add('content_library', mine);
         } else {
@@ -147,12 +148,12 @@ function drop(row, dialog) {
 
 // ---- generation -------------------------------------------------------------
 
-function generate() {
+function generate({ topic = '', keyword = '' } = {}) {
     const fields = [
         el('div', { class: 'fields' },
             field('What shall it be?', select('content_type', TYPES, 'blog')),
-            field('Topic', input('topic', '', { required: true, maxlength: '300', placeholder: 'First flush: what makes it special' })),
-            field('Keyword', input('keyword', '', { maxlength: '100' }), { optional: true, hint: 'What people type into a search engine to find it.' }),
+            field('Topic', input('topic', topic, { required: true, maxlength: '300', placeholder: 'First flush: what makes it special' })),
+            field('Keyword', input('keyword', keyword, { maxlength: '100' }), { optional: true, hint: 'What people type into a search engine to find it.' }),
             el('div', { class: 'field side-by-side' },
                 field('Length in words', input('target_length', '', { type: 'number', min: '50', max: '10000', step: '50' }), { optional: true }),
                 field('Platform', input('platform', '', { maxlength: '100' }), { optional: true })),
@@ -194,7 +195,10 @@ function follow(id, title) {
 
 async function byAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
-    if (asked.has('write')) generate();
+    if (asked.has('write')) {
+        history.replaceState(null, '', location.pathname);
+        generate({ topic: asked.get('topic') ?? '', keyword: asked.get('keyword') ?? '' });
+    }
     const id = asked.get('id');
     if (!id) return;
     try {

@@ -471,6 +471,8 @@ describe('the calendar', () => {
     const at = new Date(Date.now() + 7 * 86400000);
     return `${at.toISOString().slice(0, 10)}T09:30`;
   };
+  const inLibrary = async () => (await rows(`SELECT status, scheduled_for IS NOT NULL AS is_planned, published_at IS NOT NULL AS is_out
+    FROM orla.content_library WHERE user_id = $1 AND title = 'First flush'`, [ada.id]))[0];
   const entries = (person) => rows('SELECT title, content_id IS NOT NULL AS linked, status, platform FROM orla.content_calendar WHERE user_id = $1', [person.id]);
 
   test('takes a post from the library', async () => {
@@ -484,6 +486,7 @@ describe('the calendar', () => {
     await ada.page.getByText('Planned.').waitFor();
     await ada.page.getByRole('button', { name: /First flush/ }).waitFor();
     assert.deepEqual(await entries(ada), [{ title: null, linked: true, status: 'scheduled', platform: 'LinkedIn' }]);
+    assert.deepEqual(await inLibrary(), { status: 'scheduled', is_planned: true, is_out: false }, 'the library knows');
     await ben.open('calendar');
     assert.equal(await ben.page.getByRole('button', { name: /First flush/ }).count(), 0);
   });
@@ -512,8 +515,28 @@ describe('the calendar', () => {
     await ada.page.getByRole('button', { name: 'Call it off' }).click();
     await ada.page.getByText('Called off.').waitFor();
     assert.equal((await entries(ada))[0].status, 'cancelled');
+    await world.eventually('the text is a draft again', async () => (await inLibrary()).status === 'draft');
     await ada.page.getByRole('radio', { name: 'List' }).check();
     await ada.page.getByText('Cancelled').waitFor();
+  });
+
+  test('says what went out, and that is recorded once', async () => {
+    await ada.open('calendar');
+    await ada.page.getByRole('button', { name: /First flush/ }).click();
+    await ada.page.getByLabel('Status').selectOption('published');
+    await ada.page.getByRole('button', { name: 'Save' }).click();
+    await ada.page.getByText('Saved.').waitFor();
+    const posts = () => rows('SELECT platform, caption, content_id IS NOT NULL AS linked FROM orla.published_posts WHERE user_id = $1', [ada.id]);
+    await world.eventually('a record', async () => (await posts()).length > 0);
+    assert.deepEqual(await posts(), [{ platform: 'LinkedIn', caption: 'From this tab.', linked: true }]);
+    assert.deepEqual(await inLibrary(), { status: 'published', is_planned: false, is_out: true });
+    await ada.page.getByRole('button', { name: /First flush/ }).click();
+    await ada.page.getByLabel('Notes').fill('and went well');
+    await ada.page.getByRole('button', { name: 'Save' }).click();
+    await world.eventually('the note', async () => (await rows('SELECT 1 FROM orla.content_calendar WHERE user_id = $1 AND notes = \'and went well\'', [ada.id])).length > 0);
+    await ada.open('dashboard');
+    assert.equal(await ada.page.locator('#numbers div').filter({ hasText: 'Published' }).locator('dd').textContent(), '1');
+    assert.equal((await posts()).length, 1);
   });
 
   test('loses nothing where two tabs change the same entry', async () => {
