@@ -576,3 +576,22 @@ export async function followJob(container, id, title, done) {
         await new Promise((resolve) => { setTimeout(resolve, document.hidden ? 5000 : pause); });
     }
 }
+
+/** A result that is no row of its own: whatever it has, as headings and lists. */
+function tree(value) {
+    if (Array.isArray(value)) return el('ul', { class: 'bullets' }, value.map((one) => el('li', {}, tree(one))));
+    if (value !== null && typeof value === 'object') {
+        return el('div', { class: 'stack-tight' }, Object.entries(value).filter(([key]) => key !== '').map(([key, one]) => el('div', {}, el('h3', {}, key[0].toUpperCase() + key.slice(1).replaceAll('_', ' ')), tree(one))));
+    }
+    return el('span', { class: 'plain-text' }, String(value ?? ''));
+}
+
+/** What a job of these kinds found, in a dialog; from a keyword there is a way on to a draft. */
+export function showResult({ kind, result: { generated, ...found } }) {
+    const draft = new URLSearchParams({ write: '', topic: String(found.title ?? '').slice(0, 300), keyword: String(found.keyword ?? '').slice(0, 100) });
+    const { dialog } = makeDialog(JOB_KINDS[kind] ?? kind, { wide: true }, [generated?.notice ? notice('info', generated.notice) : null, tree(found)], [
+        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        kind === 'next_keyword' ? el('a', { class: 'button primary', href: page('library', `#${draft}`) }, 'Create a draft') : null,
+    ].filter(Boolean));
+    dialog.showModal();
+}

@@ -1,6 +1,6 @@
 import {
     add, ago, area, badge, call, change, confirmThen, el, empty, field, fill, find, followJob, input, list, makeDialog, notice,
-    onClick, onSubmit, openDialog, page, remove, show, start, tell, toast,
+    onClick, onSubmit, openDialog, page, remove, show, showResult, start, tell, toast,
 } from './core.js';
 
 let strategy;
@@ -196,7 +196,31 @@ function addCompetitor() {
     openDialog(dialog);
 }
 
+// ---- what next ----------------------------------------------------------------
+
+const seek = async (title, name, given = {}) => {
+    const { job_id } = await call(name, given);
+    followJob(find('market-job'), job_id, title, (job) => { if (job.status === 'succeeded') showResult(job); });
+};
+
+function research() {
+    const { dialog, form } = makeDialog('Look at the market', {}, [
+        el('p', {}, 'What moves your market, what people ask, and where there is room. It is from general knowledge: nothing is looked up.'),
+        field('Of what in it?', input('topic', '', { maxlength: '300' }), { optional: true }),
+    ], [
+        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { class: 'button primary' }, 'Start'),
+    ]);
+    onSubmit(form, async ({ topic }) => {
+        await seek('Market research', 'market_research', { topic });
+        dialog.close();
+    });
+    openDialog(dialog);
+}
+
 start(async () => {
+    onClick(find('keyword'), () => seek('Next keyword', 'next_keyword'));
+    find('research').addEventListener('click', research);
     find('edit').addEventListener('click', edit);
     find('analyze').addEventListener('click', analyze);
     find('add').addEventListener('click', addCompetitor);

@@ -116,6 +116,25 @@ describe('a job', () => {
     await main().getByText('Writing: Overloaded: cancelled.').waitFor();
   });
 
+  test('finds the next keyword, from which a draft is begun, and looks at the market', async () => {
+    await models.call('POST', 'reset');
+    await ada.open('strategy');
+    await ada.page.getByRole('button', { name: 'Suggest a keyword' }).click();
+    const found = ada.page.getByRole('dialog', { name: 'Next keyword' });
+    await found.getByText('A keyword by the model').waitFor();
+    assert.equal(await found.getByText('generated').count(), 0, 'what is for programs is not shown');
+    await found.getByRole('link', { name: 'Create a draft' }).click();
+    await ada.page.waitForURL('**/library');
+    assert.equal(await ada.page.getByLabel('Topic').inputValue(), 'A title by the model');
+    assert.equal(await ada.page.getByLabel('Keyword').inputValue(), 'A keyword by the model');
+    await ada.open('strategy');
+    await ada.page.getByRole('button', { name: 'Look at the market' }).click();
+    await ada.page.getByLabel('Of what in it?').fill('Second flush');
+    await ada.page.getByRole('button', { name: 'Start', exact: true }).click();
+    await ada.page.getByRole('dialog', { name: 'Market research' }).getByText('A summary by the model').waitFor();
+    assert.match(models.plan.log.at(-1).prompt, /as far as it concerns: Second flush/);
+  });
+
   test('leaves no complaint in the browser', async () => {
     await ada.hasNoProblems();
   });
