@@ -185,6 +185,17 @@ ok(Cluster::waits_until(sub { $c->sql("SELECT state FROM pg_stat_activity WHERE 
 release();
 like($sessions[$_]->answer, qr/"name": "n$_"\}$/, "n$_ has its answer") for 0 .. 2;
 
+# ---- guesses at the same time --------------------------------------------------------------
+
+# From one origin, more at a time than there are places and than may fail.
+push @sessions, map { $c->session } 1 .. 3;
+$c->sql('TRUNCATE orla.sign_in_attempts;');
+$_->send("SELECT orla_api.login('ada\@example.org', 'Wrong-Horse-42');") for @sessions;
+is($_->answer, 'ERROR:  sign-in refused', 'one of six guesses') for @sessions;
+is($c->sql('SELECT failed, locked_until > now() FROM orla.sign_in_attempts;'), '3|t', 'each is counted, until the origin is locked out');
+is(lets("login('ada\@example.org', 'Correct-Horse-44')"), 'ERROR:  sign-in refused', 'where the right one is worth nothing');
+$c->sql('TRUNCATE orla.sign_in_attempts;');
+
 # ---- killed --------------------------------------------------------------------------------
 
 hold_lock();
