@@ -71,11 +71,13 @@ COMMENT ON FUNCTION orla.check_password(text, text) IS
 -- another process; what it counts and writes, before and after, it does itself.
 CREATE FUNCTION orla.compare_apart(password text, hash text, next text, state jsonb)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('apart', 'compare_password', 'args', jsonb_build_object('password', password, 'hash', hash),
-                              'next', next, 'state', state || jsonb_build_object('hash', hash))
+BEGIN
+    RETURN jsonb_build_object('apart', 'compare_password', 'args', jsonb_build_object('password', password, 'hash', hash),
+                              'next', next, 'state', state || jsonb_build_object('hash', hash));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.compare_apart(text, text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.compare_apart(text, text, text, jsonb) TO orla_service;
@@ -84,10 +86,12 @@ COMMENT ON FUNCTION orla.compare_apart(text, text, text, jsonb) IS
 
 CREATE FUNCTION orla.hash_apart(password text, next text, state jsonb)
     RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('apart', 'hash_password', 'args', jsonb_build_object('password', password), 'next', next, 'state', state)
+BEGIN
+    RETURN jsonb_build_object('apart', 'hash_password', 'args', jsonb_build_object('password', password), 'next', next, 'state', state);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.hash_apart(text, text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.hash_apart(text, text, jsonb) TO orla_service;

@@ -2,10 +2,12 @@
 
 CREATE FUNCTION orla.device_digest(key_id text, device text, address text)
     RETURNS bytea
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.keyed_digest_with(key_id, 'device', convert_to(device || ' ' || address, 'UTF8'))
+BEGIN
+    RETURN orla.keyed_digest_with(key_id, 'device', convert_to(device || ' ' || address, 'UTF8'));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.device_digest(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.device_digest(text, text, text) TO orla_service;
@@ -57,12 +59,15 @@ COMMENT ON FUNCTION orla.origin_digest(text, jsonb) IS
 
 CREATE FUNCTION orla.device_cookie(address text)
     RETURNS text
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.id || '.' || d.key_id || '.' ||
-           encode(orla.device_digest(d.key_id, d.id::text, address), 'hex')
-      FROM (SELECT gen_random_uuid() AS id, orla.mac_key_id() AS key_id OFFSET 0) AS d
+DECLARE
+    id     text := gen_random_uuid();
+    key_id text := orla.mac_key_id();
+BEGIN
+    RETURN id || '.' || key_id || '.' || encode(orla.device_digest(key_id, id, address), 'hex');
+END
 $$;
 REVOKE ALL ON FUNCTION orla.device_cookie(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.device_cookie(text) TO orla_service;
@@ -71,10 +76,12 @@ COMMENT ON FUNCTION orla.device_cookie(text) IS
 
 CREATE FUNCTION orla.address_digest(address text)
     RETURNS bytea
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.keyed_digest('address', convert_to(coalesce(address, ''), 'UTF8'))
+BEGIN
+    RETURN orla.keyed_digest('address', convert_to(coalesce(address, ''), 'UTF8'));
+END
 $$;
 REVOKE ALL ON FUNCTION orla.address_digest(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.address_digest(text) TO orla_service;
@@ -129,10 +136,12 @@ COMMENT ON FUNCTION orla.count_attempt(text, jsonb, boolean) IS
 -- For the trail of a refusal: it names no account that is being deleted.
 CREATE FUNCTION orla.account_if_there(account uuid)
     RETURNS uuid
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT u.id FROM orla.users AS u WHERE u.id = account FOR KEY SHARE
+BEGIN
+    RETURN (SELECT u.id FROM orla.users AS u WHERE u.id = account FOR KEY SHARE);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.account_if_there(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.account_if_there(uuid) TO orla_service;

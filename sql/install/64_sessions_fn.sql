@@ -36,11 +36,13 @@ COMMENT ON FUNCTION orla.end_sessions(uuid, text, uuid) IS
 
 CREATE FUNCTION orla.user_object(u orla.users)
     RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email, 'organization_name', u.organization_name,
-                              'role', u.role, 'plan', u.plan, 'email_verified', u.email_verified)
+BEGIN
+    RETURN jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email, 'organization_name', u.organization_name,
+                              'role', u.role, 'plan', u.plan, 'email_verified', u.email_verified);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.user_object(orla.users) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.user_object(orla.users) TO orla_service;

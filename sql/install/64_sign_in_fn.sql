@@ -6,12 +6,14 @@
 -- with them takes another time.  Two looks into an index.
 CREATE FUNCTION orla.password_costs_differ()
     RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(min(orla.password_costs(u.password_hash) COLLATE "C") <> orla.configured_password_costs()
-                    OR max(orla.password_costs(u.password_hash) COLLATE "C") <> orla.configured_password_costs(), false)
-      FROM orla.users AS u
+BEGIN
+    RETURN (SELECT coalesce(min(orla.password_costs(u.password_hash) COLLATE "C") <> orla.configured_password_costs()
+                            OR max(orla.password_costs(u.password_hash) COLLATE "C") <> orla.configured_password_costs(), false)
+              FROM orla.users AS u);
+END
 $$;
 REVOKE ALL ON FUNCTION orla.password_costs_differ() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.password_costs_differ() TO orla_service;
@@ -20,10 +22,12 @@ COMMENT ON FUNCTION orla.password_costs_differ() IS
 
 CREATE FUNCTION orla.login_address(args jsonb)
     RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT lower(left(args ->> 'email', 1000) COLLATE "C")
+BEGIN
+    RETURN lower(left(args ->> 'email', 1000) COLLATE "C");
+END
 $$;
 REVOKE ALL ON FUNCTION orla.login_address(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.login_address(jsonb) TO orla_service;
