@@ -240,6 +240,27 @@ GRANT EXECUTE ON FUNCTION orla.do_take_over(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_take_over(jsonb) IS
     'Voids the claims of a worker that died.';
 
+-- What a claim was for did not come to its end.
+CREATE FUNCTION orla.do_release_claim(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
+     WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
+    UPDATE orla.revocations AS r SET claimed_at = NULL
+     WHERE r.claimed_at IS NOT NULL AND orla.revocation_key(r.id) = args ->> 'key';
+    PERFORM orla.put_off_job(j, 'the worker could not go on', NULL) FROM orla.jobs AS j
+      WHERE j.status = 'running' AND 'job ' || j.id = args ->> 'key';
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_release_claim(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_release_claim(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_release_claim(jsonb) IS
+    'Voids the claim of a task that could not go on.';
+
 -- One that fails does not keep the others from their turn.  No request takes half
 -- an hour: a claim that is older is nobody's.
 CREATE FUNCTION orla.do_keep_house(args jsonb)
