@@ -301,5 +301,15 @@ CREATE VIEW orla.worker_status WITH (security_invoker = true) AS
       FROM orla.worker_state();
 ALTER VIEW orla.worker_status OWNER TO orla_service;
 COMMENT ON VIEW orla.worker_status IS 'The worker of this database: what it has to do, has done, and what went wrong last; pid is NULL where there is none.';
+COMMENT ON COLUMN orla.worker_status.pid IS 'the process; NULL: there is none';
+COMMENT ON COLUMN orla.worker_status.ready IS 'false: it has just begun, or the extension is not in this database (yet)';
+COMMENT ON COLUMN orla.worker_status.started_at IS 'when it began';
+COMMENT ON COLUMN orla.worker_status.queued IS 'calls of sessions that it has not taken yet';
+COMMENT ON COLUMN orla.worker_status.in_flight IS 'requests under way';
+COMMENT ON COLUMN orla.worker_status.calls IS 'calls of sessions that it has taken since it began';
+COMMENT ON COLUMN orla.worker_status.requests IS 'requests that it has made since it began';
+COMMENT ON COLUMN orla.worker_status.failures IS 'those of them that had no answer';
+COMMENT ON COLUMN orla.worker_status.last_error IS 'of any kind; a connection''s own is in its row, a mail''s in the outbox';
+COMMENT ON COLUMN orla.worker_status.last_error_at IS 'when that was';
 REVOKE ALL ON TABLE orla.worker_status FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla.worker_status TO orla_admin;
