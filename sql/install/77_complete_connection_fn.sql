@@ -228,10 +228,88 @@ GRANT EXECUTE ON FUNCTION orla.missing_scopes(jsonb, text[]) TO orla_service;
 COMMENT ON FUNCTION orla.missing_scopes(jsonb, text[]) IS
     'What was asked for and not granted.';
 
+CREATE FUNCTION orla.granted_scopes(answer jsonb, facts jsonb)
+    RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN answer ->> 'scope' IS NULL THEN ARRAY(SELECT jsonb_array_elements_text(facts -> 'scopes'))
+                ELSE regexp_split_to_array(btrim(left(answer ->> 'scope', 4000)), '[ ,]+') END;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.granted_scopes(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.granted_scopes(jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.granted_scopes(jsonb, jsonb) IS
+    'What was granted; an answer that does not say means all that was asked for.';
+
+-- The code is used up: what passes is worth another try.
+CREATE FUNCTION orla.refuse_account(state jsonb, facts jsonb, response jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(response ->> 'status', '500') >= '500' AND NOT state ? 'asked_twice' THEN
+        RETURN orla.account_step(state || '{"asked_twice": true}', facts);
+    END IF;
+    PERFORM orla.revoke_answer(state, 'token', jsonb_build_object('body', (state -> 'answer')::text), NULL);
+    RETURN orla.refuse_connection(state, CASE WHEN response ->> 'status' IN ('401', '403') OR response ->> 'failure' = 'refused'
+                                              THEN 'operator' ELSE 'retry' END, response);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.refuse_account(jsonb, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.refuse_account(jsonb, jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.refuse_account(jsonb, jsonb, jsonb) IS
+    'What becomes of a connection whose account the provider does not tell: once it is asked again.';
+
 -- One connection per person and provider: the same account again replaces the
 -- tokens, another account replaces the connection.  An answer without a refresh
--- token leaves that of the same account in place.  What is replaced is ended at
--- the provider where that harms nothing.
+-- token leaves that of the same account in place.
+CREATE FUNCTION orla.put_connection(state jsonb, person jsonb, facts jsonb, problem text)
+    RETURNS orla.user_cloud_storage_tokens
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer  jsonb := state -> 'answer';
+    account uuid := (state ->> 'user_id')::uuid;
+    who     text := state ->> 'provider';
+    until   timestamptz := (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer));
+    c       orla.user_cloud_storage_tokens;
+BEGIN
+    INSERT INTO orla.user_cloud_storage_tokens AS t
+           (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
+            scopes, metadata, last_error, last_refreshed_at, next_request_at)
+    VALUES (account, who, orla.first_text(person, facts -> 'account_id'), orla.first_text(person, facts -> 'account_email'),
+            orla.seal(answer ->> 'access_token', account, orla.token_purpose(who, 'access_token')),
+            orla.seal(nullif(answer ->> 'refresh_token', ''), account, orla.token_purpose(who, 'refresh_token')),
+            until, orla.granted_scopes(answer, facts),
+            jsonb_strip_nulls(jsonb_build_object('root_namespace_id',
+                CASE WHEN person #>> '{root_info,root_namespace_id}' <> person #>> '{root_info,home_namespace_id}'
+                     THEN person #>> '{root_info,root_namespace_id}' END)),
+            problem, now(), orla.next_refresh(until, now()))
+    ON CONFLICT (user_id, provider) DO UPDATE
+       SET provider_user_id = excluded.provider_user_id, provider_email = excluded.provider_email,
+           access_token = excluded.access_token,
+           refresh_token = CASE WHEN excluded.refresh_token IS NULL AND t.provider_user_id = excluded.provider_user_id
+                                THEN t.refresh_token ELSE excluded.refresh_token END,
+           previous_refresh_token = NULL, token_expires_at = excluded.token_expires_at, scopes = excluded.scopes,
+           metadata = excluded.metadata, status = 'connected', is_active = true, last_error = excluded.last_error,
+           connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
+           selected_folders = CASE WHEN t.provider_user_id = excluded.provider_user_id THEN t.selected_folders ELSE '[]' END,
+           last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
+           next_request_at = excluded.next_request_at, not_before = NULL, claimed_at = NULL, failures = 0
+    RETURNING * INTO c;
+    RETURN c;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.put_connection(jsonb, jsonb, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.put_connection(jsonb, jsonb, jsonb, text) TO orla_service;
+COMMENT ON FUNCTION orla.put_connection(jsonb, jsonb, jsonb, text) IS
+    'Writes a connection: the tokens of state.answer, sealed, and whose account they are of.';
+
+-- What is replaced is ended at the provider where that harms nothing.
 CREATE FUNCTION orla.do_store_connection(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -245,11 +323,7 @@ DECLARE
     facts    jsonb := orla.provider_facts(who);
     person   jsonb := coalesce(state -> 'person', orla.response_object(args -> 'response'));
     owner    text := orla.first_text(person, facts -> 'account_id');
-    until    timestamptz := (state ->> 'sent_at')::timestamptz + make_interval(secs => orla.token_lifetime(answer));
-    granted  text[] := CASE WHEN answer ->> 'scope' IS NULL
-                            THEN ARRAY(SELECT jsonb_array_elements_text(facts -> 'scopes'))
-                            ELSE regexp_split_to_array(btrim(left(answer ->> 'scope', 4000)), '[ ,]+') END;
-    missing  text[] := orla.missing_scopes(facts -> 'scopes', granted);
+    missing  text[] := orla.missing_scopes(facts -> 'scopes', orla.granted_scopes(answer, facts));
     problems text[];
     c        orla.user_cloud_storage_tokens;
     old      orla.user_cloud_storage_tokens;
@@ -258,13 +332,7 @@ BEGIN
         PERFORM orla.revoke_answer(state || jsonb_build_object('account', owner), 'token', jsonb_build_object('body', answer::text), NULL);
         RETURN orla.refusal('28000', 'no tenant', 'The account was deleted.');
     ELSIF args -> 'response' IS NOT NULL AND (args #>> '{response,status}' IS DISTINCT FROM '200' OR owner IS NULL) THEN
-        -- The code is used up: what passes is worth another try.
-        IF coalesce(args #>> '{response,status}', '500') >= '500' AND NOT state ? 'asked_twice' THEN
-            RETURN orla.account_step(state || '{"asked_twice": true}', facts);
-        END IF;
-        PERFORM orla.revoke_answer(state, 'token', jsonb_build_object('body', answer::text), NULL);
-        RETURN orla.refuse_connection(state, CASE WHEN args #>> '{response,status}' IN ('401', '403') OR args #>> '{response,failure}' = 'refused'
-                                                  THEN 'operator' ELSE 'retry' END, args -> 'response');
+        RETURN orla.refuse_account(state, facts, args -> 'response');
     ELSIF orla.needs_proof(state, facts, owner) THEN
         RETURN orla.verify_step(state || jsonb_build_object('person', person), facts);
     END IF;
@@ -274,31 +342,7 @@ BEGIN
         CASE WHEN coalesce(answer ->> 'refresh_token', '') = ''
                   AND (old.refresh_token IS NULL OR old.provider_user_id IS DISTINCT FROM owner)
              THEN 'The provider gave no refresh token: the connection ends when its access token runs out.' END], NULL);
-
-    INSERT INTO orla.user_cloud_storage_tokens AS t
-           (user_id, provider, provider_user_id, provider_email, access_token, refresh_token, token_expires_at,
-            scopes, metadata, last_error, last_refreshed_at, next_request_at)
-    VALUES (account, who, owner, orla.first_text(person, facts -> 'account_email'),
-            orla.seal(answer ->> 'access_token', account, orla.token_purpose(who, 'access_token')),
-            orla.seal(nullif(answer ->> 'refresh_token', ''), account, orla.token_purpose(who, 'refresh_token')),
-            until, granted,
-            jsonb_strip_nulls(jsonb_build_object('root_namespace_id',
-                CASE WHEN person #>> '{root_info,root_namespace_id}' <> person #>> '{root_info,home_namespace_id}'
-                     THEN person #>> '{root_info,root_namespace_id}' END)),
-            nullif(array_to_string(problems, ' '), ''),
-            now(), orla.next_refresh(until, now()))
-    ON CONFLICT (user_id, provider) DO UPDATE
-       SET provider_user_id = excluded.provider_user_id, provider_email = excluded.provider_email,
-           access_token = excluded.access_token,
-           refresh_token = CASE WHEN excluded.refresh_token IS NULL AND t.provider_user_id = excluded.provider_user_id
-                                THEN t.refresh_token ELSE excluded.refresh_token END,
-           previous_refresh_token = NULL, token_expires_at = excluded.token_expires_at, scopes = excluded.scopes,
-           metadata = excluded.metadata, status = 'connected', is_active = true, last_error = excluded.last_error,
-           connected_at = CASE WHEN t.is_active AND t.provider_user_id = excluded.provider_user_id THEN t.connected_at ELSE now() END,
-           selected_folders = CASE WHEN t.provider_user_id = excluded.provider_user_id THEN t.selected_folders ELSE '[]' END,
-           last_refreshed_at = now(), last_used_at = now(), updated_at = now(),
-           next_request_at = excluded.next_request_at, not_before = NULL, claimed_at = NULL, failures = 0
-    RETURNING * INTO c;
+    c := orla.put_connection(state, person, facts, nullif(array_to_string(problems, ' '), ''));
     PERFORM orla.revoke_superseded(old, facts, owner, answer);
     PERFORM orla.audit('complete_connection', 'success', account, jsonb_build_object('provider', who));
     RETURN jsonb_build_object('answer', jsonb_strip_nulls(jsonb_build_object(
