@@ -12,7 +12,6 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use FindBin;
 use lib $FindBin::RealBin;
-use IO::Socket::INET;
 use IPC::Open2;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -128,12 +127,6 @@ package main;
 my $secret = join '', map { ('a' .. 'z')[ rand 26 ] } 1 .. 20;
 my $port;
 
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
-	return $socket->sockport;
-}
-
 # The documented lines, pointed at this cluster; what a test changes comes last.
 sub start_pgbouncer
 {
@@ -141,7 +134,7 @@ sub start_pgbouncer
 	open(my $in, '<', "$docs/pgbouncer.ini") or die "pgbouncer.ini: $!";
 	my $ini = join '', <$in>;
 	close $in;
-	$port = free_port();
+	$port = Cluster::free_port();
 	my %here = (
 		listen_port => $port, unix_socket_dir => $dir, auth_file => "$dir/userlist.txt",
 		default_pool_size => 1, %changed);

@@ -13,7 +13,6 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use FindBin;
 use lib $FindBin::RealBin;
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -27,12 +26,7 @@ chown scalar(getpwnam($os_user)), -1, $dir if $> == 0;
 my $data = "$dir/data";
 my $bin = Cluster::bindir();
 
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
-	return $socket->sockport;
-}
-my ($port, $http_port) = map { free_port() } 1, 2;
+my ($port, $http_port) = map { Cluster::free_port() } 1, 2;
 
 # ---- the cluster -------------------------------------------------------------
 
