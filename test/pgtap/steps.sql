@@ -50,7 +50,7 @@ SELECT is(count(*), 0::bigint, 'and has counted nothing yet') FROM orla.sign_in_
 SELECT is((:'step'::jsonb -> 'args') - 'hash', '{"password": "Correct-Horse-42"}'::jsonb, 'the other process gets the password and a hash');
 SELECT is(test.outcome(test.go_on(:'step')), 'Ada', 'the right one signs in');
 SELECT is(test.outcome(test.go_on(test.sign_in_of('ada@example.org', 'Wrong-Horse-42'))), 'PT401', 'a wrong one does not');
-SELECT is(failed, 1, 'and is counted') FROM orla.sign_in_attempts;
+SELECT is((SELECT sum(failed) FROM orla.sign_in_attempts), 1::bigint, 'and is counted');
 SELECT is(test.go_on(test.sign_in_of('ada@example.org', 'Wrong-Horse-42')) -> 'hold_ms', test.go_on(test.sign_in_of('nobody@example.org')) -> 'hold_ms', 'a refusal is held as long for nobody''s address');
 SELECT cmp_ok((test.go_on(test.sign_in_of('nobody@example.org')) ->> 'hold_ms')::int, '>', 0, 'for a moment');
 SELECT is(test.sign_in_of('nobody@example.org') #> '{args,hash}', 'null', 'nobody has no hash, which the comparison makes up');
@@ -63,7 +63,7 @@ TRUNCATE orla.sign_in_attempts;
 SELECT test.sign_in_of('ada@example.org') AS step \gset
 SELECT test.changed(:'ada', 'Correct-Horse-43') \gset ignored_
 SELECT is(test.outcome(test.go_on(:'step')), 'PT401', 'the password that was right is changed: refused');
-SELECT is(failed, 1, 'and counted as a wrong one') FROM orla.sign_in_attempts;
+SELECT is((SELECT sum(failed) FROM orla.sign_in_attempts), 1::bigint, 'and counted as a wrong one');
 TRUNCATE orla.sign_in_attempts;
 SELECT test.sign_in_of('ada@example.org', 'Correct-Horse-43') AS step \gset
 SELECT orla.set_account_active(:'ada', false) \gset ignored_
