@@ -74,7 +74,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.login(jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.login(jsonb, text) TO orla_service;
 COMMENT ON FUNCTION orla.login(jsonb, text) IS
-    'A session of args.user_id, whose password was right; with a hash of todays costs, if it has another.';
+    'A session of args.user_id, whose password was right; with a hash of the costs of today, if it has another.';
 
 -- One answer and, as near as can be, one time for an unknown address, a wrong
 -- password, an account that is not active and an origin that is locked.
@@ -120,7 +120,7 @@ $$;
 REVOKE ALL ON FUNCTION orla.sign_in_answer(jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.sign_in_answer(jsonb, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.sign_in_answer(jsonb, jsonb) IS
-    'What a sign-in has besides: whether it has to wait, and the devices cookie; a step that is not the last as it is.';
+    'What a sign-in has besides: whether it has to wait, and the cookie of the device; a step that is not the last as it is.';
 
 CREATE FUNCTION orla.do_sign_in(args jsonb)
     RETURNS jsonb
