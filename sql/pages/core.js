@@ -149,6 +149,7 @@ export function explain(error) {
     if (error.status === 0) return ['The server cannot be reached.', 'Check your connection, then try again. Nothing that you entered is lost.'];
     if (error.status === 401) return ['You are not signed in any more.', 'Sign in again to go on.'];
     if (error.code === 'PT429') return [sentence(error.message), error.hint ?? 'That was often enough for now. Try again later.'];
+    if (error.message === 'no brand strategy yet') return [sentence(error.message), 'Have it worked out from your material, or write it down yourself.'];
     if (error.code === 'PT503') return [sentence(error.message), error.hint ?? 'Try again in a moment.'];
     if (error.code === '55000') return [sentence(error.message), 'Whoever runs this site has to see to it. Nothing that you entered is lost.'];
     if (error.code === '23514') return ['One of the values is not allowed here.', 'Shorten long texts, and choose from the lists.'];

@@ -8,6 +8,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Person, PASSWORD } from './lib/person.mjs';
+import { SAMPLES } from '../providers/lib/samples.mjs';
 import { linkIn, startWorld } from './lib/world.mjs';
 
 let world;
@@ -316,6 +317,21 @@ describe('brand material', () => {
     }
   });
 
+  test('that has a password, unpacks to too much or has a name of 300 letters is said so, with what helps', async () => {
+    const line = (name) => uploads(ben).getByRole('listitem').filter({ hasText: name });
+    await ben.page.getByLabel('Choose files').setInputFiles([
+      { name: 'locked.pdf', mimeType: 'application/pdf', buffer: SAMPLES.pdf_password() }, { name: 'bomb.docx', mimeType: 'application/msword', buffer: SAMPLES.docx_bomb() },
+      { name: `${'x'.repeat(296)}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') }, { name: '..\\..\\passwd.txt', mimeType: 'text/plain', buffer: Buffer.from('x') }]);
+    for (const [name, why] of [['locked.pdf', 'It opens with a password. Upload it once more without one.'], ['bomb.docx', 'Unpacked, it is too large to be read.'],
+      ['xxxx', 'Invalid file name. It has more than 255 characters.']]) {
+      await line(name).getByRole('alert').getByText(why).waitFor();
+      await line(name).getByRole('button', { name: 'Dismiss' }).click();
+    }
+    await ben.page.getByRole('button', { name: 'passwd.txt', exact: true }).waitFor();
+    assert.deepEqual((await assets(ben)).map(({ filename }) => filename).slice(-3), ['locked.pdf', 'bomb.docx', 'passwd.txt']);
+    await rows(`DELETE FROM orla.brand_voice_assets WHERE filename IN ('locked.pdf', 'bomb.docx', 'passwd.txt')`);
+  });
+
   test('is deleted only after a question', async () => {
     await ada.open('brand-material');
     const button = ada.page.getByRole('button', { name: 'Delete Ada guidelines.md' });
@@ -408,6 +424,7 @@ describe('the library', () => {
       await person.page.getByLabel('Topic').fill('Bells');
       await person.page.getByRole('button', { name: 'Start writing' }).click();
       await dialog(person.page).getByRole('alert').getByText('No brand strategy yet.').waitFor();
+      await dialog(person.page).getByRole('alert').getByText('Have it worked out from your material, or write it down yourself.').waitFor();
       await dialog(person.page).getByRole('link', { name: 'Go to your strategy' }).click();
       await person.page.waitForURL('**/strategy');
       await person.page.getByText('No strategy yet').waitFor();

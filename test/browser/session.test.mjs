@@ -165,6 +165,21 @@ describe('a 401', () => {
     assert.equal((await rows(`SELECT 1 FROM orla.content_library WHERE title = 'Kept'`)).length, 1, 'once');
   });
 
+  test('to a file that goes up does the same, and it is kept once', async () => {
+    const page = await ada.tab();
+    await ada.open('brand-material', page);
+    await spoil(ada);
+    const n = await counting(ada, 'refresh_session', async () => {
+      await page.getByLabel('Choose files').setInputFiles([1, 2].map((i) => ({ name: `letter ${i}.txt`, mimeType: 'text/plain', buffer: Buffer.from('Dear all') })));
+      for (const i of [1, 2]) await page.getByRole('button', { name: `letter ${i}.txt`, exact: true }).waitFor();
+    });
+    assert.equal(n, 1);
+    assert.deepEqual((await rows('SELECT filename FROM orla.brand_voice_assets WHERE user_id = $1 ORDER BY 1', [ada.id])).map(({ filename }) => filename), ['letter 1.txt', 'letter 2.txt']);
+    await rows('DELETE FROM orla.brand_voice_assets WHERE user_id = $1', [ada.id]);
+    await page.close();
+    await ada.page.bringToFront();
+  });
+
   test('of a session that is over asks for the password, and what was written is still there', async () => {
     await ada.page.getByRole('button', { name: 'Write yourself' }).click();
     await ada.page.getByRole('textbox', { name: 'Title' }).fill('Not lost');
