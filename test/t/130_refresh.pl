@@ -175,7 +175,7 @@ for my $provider (qw(google_drive onedrive dropbox))
 	$c->held($provider, 'token');
 	is($c->column($ada, $provider, 'claimed_at IS NOT NULL'), 't', "$provider: when the time has come it is, and nobody has asked: the claim is committed");
 	is($c->value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'orla worker' AND xact_start IS NOT NULL"), '0', "$provider: and no transaction is open meanwhile");
-	is($c->as($ada, "SET LOCAL statement_timeout = '30s'; SELECT count(*) FROM orla_api.files('$provider')"), '0', "$provider: whose token is good still does not wait for that");
+	is($c->as($ada, "SET LOCAL statement_timeout = '10s'; SELECT count(*) FROM orla_api.files('$provider')"), '0', "$provider: whose token is good still does not wait for that");
 	$c->release($provider);
 	ok(Cluster::waits_until(sub { stored($provider) ne $before }), "$provider: then there is the new one");
 	is($c->requests($provider, 'token') - $requests, 1, "$provider: by one request");
@@ -200,6 +200,11 @@ for my $provider (qw(google_drive onedrive dropbox))
 	cmp_ok(time - $began, '<', 8, 'soon');
 	$caller->ask('ROLLBACK;');
 	is($c->fresh($ada, 'onedrive'), $refreshed, 'and then it works');
+
+	# reading files takes no lock, and waits for none
+	$caller->ask("BEGIN; $lock;");
+	is($c->as($ada, "SET LOCAL statement_timeout = '30s'; SELECT count(*) FROM orla_api.files('onedrive')"), '0', 'while a connection is locked its files are read');
+	$caller->ask('ROLLBACK;');
 
 	# the same, whatever the caller asks for: the row is locked by a call of the caller's own
 	for my $call ([ 'disconnect', sub { "SELECT orla_api.disconnect('onedrive')" } ],
@@ -432,6 +437,25 @@ for my $wait ([ 'in seconds', 120, 120 ], [ 'as a date', { date => 300 }, 300 ],
 	is($c->requests('google_drive', 'token'), $before, 'has the same answer without a request');
 	$c->set($ada, 'google_drive', "updated_at = now() - interval '1 minute', not_before = NULL");
 	is($c->fresh($ada, 'google_drive'), $refreshed, 'later it works');
+}
+{
+	# counted, and never a reason to give a connection up
+	$c->fault('google_drive', endpoint => 'token', status => 503);
+	for my $failures (6, 7, 30)
+	{
+		$c->expire($ada, 'google_drive');
+		$c->set($ada, 'google_drive', "failures = $failures, updated_at = now() - interval '1 minute', not_before = NULL");
+		is(Custody::error($c->fresh($ada, 'google_drive')), 'the provider does not answer', "after $failures failures one more");
+		is($c->column($ada, 'google_drive', 'failures - ' . $failures), '1', 'is counted');
+		my $wait = $c->column($ada, 'google_drive', 'round(extract(epoch FROM next_request_at - updated_at))');
+		my $middle = $failures > 12 ? 3600 : 2 ** $failures;
+		ok($wait >= 0.74 * $middle && $wait <= 1.26 * $middle, "the next is asked for after $wait s");
+		like(state_of('google_drive'), qr/^retrying /, 'and the connection is alive');
+	}
+	$c->reset_provider('google_drive');
+	$c->set($ada, 'google_drive', "updated_at = now() - interval '1 minute'");
+	is($c->fresh($ada, 'google_drive'), $refreshed, 'an answer');
+	is($c->column($ada, 'google_drive', 'failures'), '0', 'ends the count');
 }
 {
 	my @waits = map { $c->value("SELECT extract(epoch FROM orla.backoff($_))") } 0, 3, 6, 50;

@@ -214,7 +214,7 @@ $c->wait_for_worker;
 		$c->held('dropbox', 'list');
 		$asking[3]->send($c->as_sql($eve, "SELECT orla_api.disconnect('dropbox')"));
 		$c->held('dropbox', 'revoke');
-		is($c->value('SELECT in_flight FROM orla.worker_status'), '3', 'three requests of the worker hang');
+		ok(Cluster::waits_until(sub { $c->value('SELECT in_flight FROM orla.worker_status') eq '3' }), 'three requests of the worker hang');
 		$c->{control_session}->leave;
 		$c->{control_session} = undef;
 		my $stopping = time;
@@ -295,6 +295,23 @@ $c->wait_for_worker;
 	isnt($c->value("SELECT string_agg(DISTINCT key_id, ' ') FROM orla.tenant_keys"), $keys[0], 'which is another');
 	$c->expire($ada, 'dropbox');
 	is($c->fresh($ada, 'dropbox'), 'fresh', 'and opens');
+}
+
+# ---- a request without an end ------------------------------------------------------------------
+
+{
+	$c->expire($ada, 'dropbox');
+	$c->fault('dropbox', endpoint => 'token', hold => $true, times => 1);
+	my $asking = $c->session;
+	$asking->send($c->fresh_sql($ada, 'dropbox') . ';');
+	$c->held('dropbox', 'token');
+	is(Custody::error($asking->answer), 'the provider does not answer', 'a request that nobody lets go ends by itself');
+	like($c->column($ada, 'dropbox', "status || ' ' || last_error"), qr/^retrying .*host 127\.0\.0\.1 did not answer in time\.$/, 'which the connection says');
+	is($c->column($ada, 'dropbox', 'claimed_at IS NULL'), 't', 'and no claim is left');
+	$c->set($ada, 'dropbox', "updated_at = now() - interval '1 minute'");
+	is($c->fresh($ada, 'dropbox'), 'fresh', 'the next one is answered');
+	$c->release('dropbox');
+	$asking->leave;
 }
 
 alarm 0;
