@@ -431,7 +431,8 @@ for my $wait ([ 'in seconds', 120, 120 ], [ 'as a date', { date => 300 }, 300 ],
 	$c->fault('google_drive', endpoint => 'token', times => 1, status => 429, defined $retry_after ? (retry_after => $retry_after) : ());
 	$c->fresh($ada, 'google_drive');
 	my $in = $c->column($ada, 'google_drive', 'round(extract(epoch FROM next_request_at - updated_at))');
-	ok($in >= $seconds - 1 && $in <= $seconds + 3, "Retry-After $what: in $in s");
+	# a date is nearer when the answer is stored
+	ok($in >= $seconds - (ref $retry_after ? 30 : 1) && $in <= $seconds + 3, "Retry-After $what: in $in s");
 	my $before = $c->requests('google_drive', 'token');
 	is(Custody::error($c->fresh($ada, 'google_drive')), 'the provider does not answer', 'whoever comes before') if $seconds;
 	is($c->requests('google_drive', 'token'), $before, 'has the same answer without a request');
@@ -564,7 +565,7 @@ for my $provider (@providers)
 	           orla.seal(refresh, id, orla.token_purpose('google_drive', 'refresh_token')), now(), now() FROM many"), '', 'twenty connections that are due');
 	$c->fault('google_drive', endpoint => 'token', hold => $true);
 	$c->held('google_drive', 'token', 8);
-	is($c->value('SELECT in_flight FROM orla.worker_status') >= 8, 1, 'a provider hangs, with eight requests under way');
+	ok(Cluster::waits_until(sub { $c->value('SELECT in_flight FROM orla.worker_status') >= 8 }), 'a provider hangs, with eight requests under way');
 	is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE claimed_at IS NOT NULL"), '8', 'and no more are begun');
 	my $before = stored('dropbox');
 	my $began = time;
