@@ -260,7 +260,7 @@ AS $$
             -- such words where the material has them
             'personality', to_jsonb(coalesce(nullif(array(
                 SELECT w.word FROM regexp_split_to_table('bold calm clear confident curious direct elegant expert friendly helpful honest human modern playful premium professional quiet simple sustainable traditional warm', ' ') AS w (word)
-                 WHERE m.said ~* ('\m' || w.word || '(ly|er|est)?\M') LIMIT 6), '{}'), '{plain-spoken}')),
+                 WHERE m.wanted ~* ('\m' || w.word || '(ly|er|est)?\M') LIMIT 6), '{}'), '{plain-spoken}')),
             'key_characteristics', to_jsonb(ARRAY[CASE WHEN m.n_words > 18 * m.n_sentences THEN 'Takes its time to explain' ELSE 'Keeps sentences short' END])),
         'messaging_pillars', to_jsonb(coalesce(nullif(orla.sentences_like(m.sentences, '\m(we|our|us)\M', 5), '{}'),
                                                nullif(orla.sentences_like(m.sentences, '.', 3), '{}'), '{What we do and why}')),
@@ -280,15 +280,18 @@ AS $$
                                      (orla.sentences_like(m.sentences, '\m(we|our)\M', 1))[1], 'Not said in the material'),
             'gaps_to_exploit', to_jsonb(array(SELECT DISTINCT g.said FROM jsonb_path_query(context, '$.competitors[*].analysis.gaps[*] ? (@.type() == "string")') AS q (value)
                                                CROSS JOIN LATERAL (SELECT left(q.value #>> '{}', 400)) AS g (said) ORDER BY 1 LIMIT 10))),
-        'brand_colors', to_jsonb(array(SELECT c.color FROM (SELECT lower(r.hit[1]) AS color, min(r.place) AS place
-                                         FROM regexp_matches(m.said, '#[0-9a-fA-F]{6}\M', 'g') WITH ORDINALITY AS r (hit, place) GROUP BY 1) AS c
-                                        ORDER BY c.place LIMIT 8)))
-      FROM (SELECT t.said, orla.sentences_of(t.said) AS sentences, orla.sentences_of(t.audience) AS for_whom, orla.frequent_words(t.said, 15) AS words,
-                   regexp_count(t.said, '\s+') + 1 AS n_words, regexp_count(t.said, '[.!?]+\s') + 1 AS n_sentences
-              FROM (SELECT left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n), ''), 24000) AS said,
-                           left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n)
-                                             FILTER (WHERE a.asset ->> 'category' = 'target_audience_insights'), ''), 8000) AS audience
-                      FROM jsonb_array_elements(context -> 'material') WITH ORDINALITY AS a (asset, n)) AS t
+        'brand_colors', to_jsonb((orla.colors_in(m.said))[:8]), 'brand_fonts', to_jsonb((orla.fonts_in(m.said))[:8]))
+      FROM (SELECT u.*, orla.sentences_of(u.audience) AS for_whom, orla.frequent_words(u.wanted, 15) AS words,
+                   regexp_count(u.said, '\s+') + 1 AS n_words, regexp_count(u.said, '[.!?]+\s') + 1 AS n_sentences
+              FROM (SELECT t.said, t.audience, s.sentences,
+                           -- what is not to be done or said gives no words
+                           array_to_string(orla.sentences_like(s.sentences, '^(?!(do not|don.t|never|avoid|no)\M)', 24000), E'\n') AS wanted
+                      FROM (SELECT left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n), ''), 24000) AS said,
+                                   left(coalesce(string_agg(left(a.asset ->> 'text', 8000), E'\n' ORDER BY a.n)
+                                                     FILTER (WHERE a.asset ->> 'category' = 'target_audience_insights'), ''), 8000) AS audience
+                              FROM jsonb_array_elements(context -> 'material') WITH ORDINALITY AS a (asset, n)) AS t
+                     CROSS JOIN LATERAL (SELECT orla.sentences_of(t.said) AS sentences OFFSET 0) AS s
+                    OFFSET 0) AS u
             OFFSET 0) AS m      -- each is told once, not where it is used
 $$;
 REVOKE ALL ON FUNCTION orla.template_strategy(jsonb) FROM PUBLIC;

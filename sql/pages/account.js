@@ -15,7 +15,9 @@ function device(agent) {
 const EVENTS = {
     login: 'Sign-in', logout: 'Sign-out', logout_everywhere: 'Sign-out everywhere', verify_email: 'Address confirmed', change_password: 'Password changed',
     reset_password: 'Password chosen anew', forgot_password: 'Link for a new password', complete_connection: 'Cloud storage connected', disconnect: 'Cloud storage disconnected',
-    refresh_reuse: 'Session ended: an old key of it was used again', register: 'Sign-up', import_file: 'File imported', delete_account: 'Account deleted',
+    refresh: 'Session renewed', refresh_token_reused: 'Session ended: an old key of it was used again', register: 'Sign-up', resend_verification: 'Link of the sign-up sent again',
+    connection_ended: 'Cloud storage: the access has ended', grant_tenant: 'An analyst may read your content', revoke_tenant: 'An analyst may read your content no longer',
+    activate_account: 'Account opened by the operator', deactivate_account: 'Account closed by the operator', delete_account: 'Account deleted',
 };
 
 const fact = (name, value) => el('div', {}, el('dt', { class: 'small soft' }, name), el('dd', {}, value));

@@ -1,6 +1,19 @@
 import { CATEGORIES, Failure, ago, confirmThen, el, empty, explain, find, icon, list, makeDialog, remove, show, size, start, toast, upload } from './core.js';
 
 const PAGE = 30;
+
+// Why a file is kept and was not read: text_outcome in words.
+const UNREAD = {
+    'no text': 'There is no text in it.',
+    encrypted: 'It opens with a password. Upload it once more without one.',
+    damaged: 'It is damaged, or not what its name says.',
+    'too large': 'Unpacked, it is too large to be read.',
+    'took too long': 'Reading it took too long.',
+    'unknown format': 'Files of this kind cannot be read.',
+    'no tool': 'This installation cannot read files of this kind. Tell whoever runs it.',
+};
+const unread = ({ text_outcome } = {}) => UNREAD[text_outcome] ?? 'Nothing in this file can be read as text.';
+
 let shown = [];
 let round = 0;
 
@@ -20,7 +33,7 @@ async function preview(asset) {
         const text = row?.metadata?.full_text ?? row?.content_preview;
         return text
             ? el('div', { class: 'reading plain-text' }, text.slice(0, 50000), text.length > 50000 ? el('p', { class: 'soft' }, 'And more, which is not shown here.') : null)
-            : empty('file', 'No text in it', row?.metadata?.problem ?? row?.metadata?.text_problem ?? 'Nothing in this file can be read as text.');
+            : empty('file', 'No text in it', unread(row?.metadata));
     });
 }
 
@@ -80,11 +93,17 @@ async function send({ file, category, bar, word, line }) {
         if (file.size > Number(find('drop').dataset.max)) throw new Failure(413, { message: 'the file is too large', details: `It has ${size(file.size)}; the limit is ${limit()}.` });
         if (file.size === 0) throw new Failure(400, { message: 'the file is empty', details: 'There is nothing in it that could be kept.' });
         word.textContent = '0 %';
-        await upload(file, category, (part) => {
+        const { metadata } = await upload(file, category, (part) => {
             bar.value = part;
             word.textContent = part < 1 ? `${Math.round(part * 100)} %` : 'Reading…';
         });
         bar.value = 1;
+        if (metadata.full_text === undefined && !metadata.found_type?.startsWith('image/')) {
+            bar.remove();
+            word.textContent = 'Kept, but not read';
+            line.append(el('p', { class: 'small', role: 'alert' }, unread(metadata)), el('button', { type: 'button', class: 'button little quiet', click: () => line.remove() }, 'Dismiss'));
+            return true;
+        }
         word.textContent = 'Done';
         setTimeout(() => line.remove(), 4000);
         return true;

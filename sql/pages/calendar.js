@@ -1,5 +1,5 @@
 import {
-    STATUSES, TYPES, add, ago, area, badge, change, confirmThen, el, empty, explain, field, fill, find, icon, input, list, makeDialog,
+    STATUSES, TYPES, add, ago, area, badge, change, confirmThen, el, empty, explain, failureNotice, field, fill, find, icon, input, list, makeDialog,
     notice, onClick, onSubmit, openDialog, remove, select, show, start, statusBadge, tell, toast,
 } from './core.js';
 
@@ -122,10 +122,10 @@ function edit(entry, day) {
             field('Type', select('content_type', { '': 'Not said', ...TYPES }, entry.content_type ?? '')),
             isNew ? null : field('Status', select('status', { scheduled: 'Scheduled', published: 'Published', cancelled: 'Cancelled', failed: 'Failed' }, entry.status))),
         field('Notes', area('notes', entry.notes, { maxlength: '20000' }), { optional: true }));
-    const { dialog, form } = makeDialog(isNew ? 'Plan a post' : 'Planned post', {}, fields, [
+    const { dialog, form, leave } = makeDialog(isNew ? 'Plan a post' : 'Planned post', { keeps: true }, fields, [
         isNew ? null : el('button', { type: 'button', class: 'button danger apart', click: () => drop(current, dialog) }, 'Delete'),
         !isNew && entry.status === 'scheduled' ? onClick(el('button', { type: 'button', class: 'button' }, 'Call it off'), () => callOff(current, dialog, form)) : null,
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, isNew ? 'Plan it' : 'Save'),
     ].filter(Boolean));
     linked.addEventListener('change', () => {
@@ -153,6 +153,7 @@ function edit(entry, day) {
         dialog.close();
         toast(isNew ? 'Planned.' : 'Saved.');
         month = new Date(at.getFullYear(), at.getMonth(), 1);
+        await tellLibrary(current, row).catch((error) => tell(failureNotice(error)));
         await refresh();
     });
     dialog.addEventListener('close', () => { if (location.hash) history.replaceState(null, '', location.pathname); });
@@ -177,10 +178,32 @@ async function save(current, row, form, take, dialog) {
     return false;
 }
 
+/**
+ * The text in the library goes along: what is planned is scheduled, what went out is
+ * published and recorded as that, what is called off is a draft again.
+ */
+async function tellLibrary(was, { content_id: id, status = 'scheduled', scheduled_date: at, platform }) {
+    if (!id) return;
+    const now = new Date().toISOString();
+    const becomes = {
+        scheduled: ['in.(draft,scheduled)', { status: 'scheduled', scheduled_for: at }],
+        published: ['neq.archived', { status: 'published', published_at: at < now ? at : now, scheduled_for: null }],
+        cancelled: ['eq.scheduled', { status: 'draft', scheduled_for: null }],
+    }[status];
+    const isOther = status !== was.status || id !== was.content_id || new Date(at) - new Date(was.scheduled_date) !== 0;
+    if (!becomes || !isOther) return;
+    const [from, row] = becomes;
+    const text = await change('content_library', { id: `eq.${id}`, status: from }, row);
+    if (status === 'published' && was.status !== 'published' && text) {
+        await add('published_posts', { content_id: id, platform, caption: text.content, published_at: row.published_at });
+    }
+}
+
 async function callOff(entry, dialog, form) {
     if (!await save(entry, { status: 'cancelled' }, form, () => {}, dialog)) return;
     dialog.close();
     toast('Called off.');
+    await tellLibrary(entry, { ...entry, status: 'cancelled' }).catch((error) => tell(failureNotice(error)));
     await refresh();
 }
 

@@ -149,11 +149,13 @@ export function explain(error) {
     if (error.status === 0) return ['The server cannot be reached.', 'Check your connection, then try again. Nothing that you entered is lost.'];
     if (error.status === 401) return ['You are not signed in any more.', 'Sign in again to go on.'];
     if (error.code === 'PT429') return [sentence(error.message), error.hint ?? 'That was often enough for now. Try again later.'];
+    if (error.message === 'no brand strategy yet') return [sentence(error.message), 'Have it worked out from your material, or write it down yourself.'];
     if (error.code === 'PT503') return [sentence(error.message), error.hint ?? 'Try again in a moment.'];
     if (error.code === '55000') return [sentence(error.message), 'Whoever runs this site has to see to it. Nothing that you entered is lost.'];
     if (error.code === '23514') return ['One of the values is not allowed here.', 'Shorten long texts, and choose from the lists.'];
     if (error.code === '23505') return ['There is one already.', 'Load the page again to see it.'];
-    if (error.code === '22P02' || error.code === '22007' || error.code === '22008') return ['One of the values cannot be read.', 'Check numbers and dates.'];
+    if (error.code === '22008') return ['That is no date to plan for.', 'Choose one that is still to come, within the next hundred years.'];
+    if (error.code === '22P02' || error.code === '22007') return ['One of the values cannot be read.', 'Check numbers and dates.'];
     if (error.status === 404 && error.code === 'PGRST202') return ['This installation cannot do that yet.', 'Tell whoever runs it.'];
     return [sentence(error.message), [error.details, error.hint].filter(Boolean).map(sentence).join(' ')];
 }
@@ -383,13 +385,17 @@ export function openDialog(dialog) {
 
 let count = 0;
 
-/** A dialog made here: { dialog, form, body }. It goes when it is closed. */
-export function makeDialog(title, { wide = false } = {}, body = [], buttons = []) {
+/**
+ * A dialog made here: { dialog, form, leave, mayGo }. It goes when it is closed. keeps: what
+ * was typed is not thrown away without a question, neither by Escape nor by leave();
+ * mayGo() asks it.
+ */
+export function makeDialog(title, { wide = false, keeps = false } = {}, body = [], buttons = []) {
     const id = `dialog-${++count}`;
     const space = el('div', { class: 'form-notice', 'aria-live': 'assertive' });
     const form = el('form', { method: 'post', novalidate: true },
         el('div', { class: 'dialog-head' }, el('h2', { id, tabindex: '-1' }, title),
-            el('button', { type: 'button', class: 'button quiet little icon', 'aria-label': 'Close', click: () => dialog.close() }, icon('close'))),
+            el('button', { type: 'button', class: 'button quiet little icon', 'aria-label': 'Close', click: () => leave() }, icon('close'))),
         el('div', { class: 'dialog-body', tabindex: '-1' }, space, body),
         el('div', { class: 'dialog-foot' }, buttons));
     const dialog = el('dialog', { class: wide ? 'wide' : '', 'aria-labelledby': id }, form);
@@ -397,7 +403,12 @@ export function makeDialog(title, { wide = false } = {}, body = [], buttons = []
     if (!dialog.querySelector('[autofocus]')) dialog.querySelector('h2').autofocus = true;
     dialog.addEventListener('close', () => dialog.remove());
     document.body.append(dialog);
-    return { dialog, form };
+    const said = () => JSON.stringify([...new FormData(form)]);
+    const before = said();
+    const mayGo = () => !keeps || said() === before || confirm('Close without saving?');
+    const leave = () => { if (mayGo()) dialog.close(); };
+    dialog.addEventListener('cancel', (event) => { if (!mayGo()) event.preventDefault(); });
+    return { dialog, form, leave, mayGo };
 }
 
 /** Asks before something that cannot be taken back; work() is done in the dialog. */
@@ -565,4 +576,23 @@ export async function followJob(container, id, title, done) {
         }
         await new Promise((resolve) => { setTimeout(resolve, document.hidden ? 5000 : pause); });
     }
+}
+
+/** A result that is no row of its own: whatever it has, as headings and lists. */
+function tree(value) {
+    if (Array.isArray(value)) return el('ul', { class: 'bullets' }, value.map((one) => el('li', {}, tree(one))));
+    if (value !== null && typeof value === 'object') {
+        return el('div', { class: 'stack-tight' }, Object.entries(value).filter(([key]) => key !== '').map(([key, one]) => el('div', {}, el('h3', {}, key[0].toUpperCase() + key.slice(1).replaceAll('_', ' ')), tree(one))));
+    }
+    return el('span', { class: 'plain-text' }, String(value ?? ''));
+}
+
+/** What a job of these kinds found, in a dialog; from a keyword there is a way on to a draft. */
+export function showResult({ kind, result: { generated, ...found } }) {
+    const draft = new URLSearchParams({ write: '', topic: String(found.title ?? '').slice(0, 300), keyword: String(found.keyword ?? '').slice(0, 100) });
+    const { dialog } = makeDialog(JOB_KINDS[kind] ?? kind, { wide: true }, [generated?.notice ? notice('info', generated.notice) : null, tree(found)], [
+        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        kind === 'next_keyword' ? el('a', { class: 'button primary', href: page('library', `#${draft}`) }, 'Create a draft') : null,
+    ].filter(Boolean));
+    dialog.showModal();
 }

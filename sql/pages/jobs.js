@@ -1,4 +1,4 @@
-import { JOB_KINDS, JOB_STATUSES, JOB_TONES, ago, badge, call, el, empty, find, isOver, list, makeDialog, onClick, page, sentence, show, start, toast } from './core.js';
+import { JOB_KINDS, JOB_STATUSES, JOB_TONES, ago, badge, call, el, empty, find, isOver, list, onClick, page, sentence, show, showResult, start, toast } from './core.js';
 
 let timer;
 
@@ -8,21 +8,6 @@ function resultOf(job) {
     if (job.kind === 'analyze_brand' || job.kind === 'analyze_competitor') return el('a', { class: 'button little', href: page('strategy') }, 'See the result');
     if (job.result) return el('button', { type: 'button', class: 'button little', click: () => showResult(job) }, 'See the result');
     return null;
-}
-
-/** A result that is no row of its own: whatever it has, as headings and lists. */
-function tree(value) {
-    if (Array.isArray(value)) return el('ul', { class: 'bullets' }, value.map((one) => el('li', {}, tree(one))));
-    if (value !== null && typeof value === 'object') {
-        return el('div', { class: 'stack-tight' }, Object.entries(value).map(([key, one]) => el('div', {}, el('h3', {}, key.replaceAll('_', ' ')), tree(one))));
-    }
-    return el('span', { class: 'plain-text' }, String(value ?? ''));
-}
-
-function showResult(job) {
-    const { dialog } = makeDialog(JOB_KINDS[job.kind] ?? job.kind, { wide: true }, tree(job.result),
-        [el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close')]);
-    dialog.showModal();
 }
 
 function cancelButton(job) {

@@ -88,18 +88,13 @@ function edit(row = {}) {
             field('Tags', input('tags', (row.tags ?? []).join(', ')), { optional: true, hint: 'Separated by commas.' }),
             field('Picture or video', input('media_url', row.media_url, { type: 'url', placeholder: 'https://…' }), { optional: true, hint: 'Its address.' })),
     ];
-    const { dialog, form } = makeDialog(isNew ? 'New text' : 'Edit', { wide: true }, fields, [
+    const { dialog, form, leave, mayGo } = makeDialog(isNew ? 'New text' : 'Edit', { wide: true, keeps: true }, fields, [
         isNew ? null : el('button', { type: 'button', class: 'button danger apart', click: () => drop(current, dialog) }, 'Delete'),
-        isNew ? null : el('a', { class: 'button', href: page('calendar', `#plan=${row.id}`) }, 'Plan'),
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        isNew ? null : el('a', { class: 'button', href: page('calendar', `#plan=${row.id}`), click: (event) => { if (!mayGo()) event.preventDefault(); } }, 'Plan'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Save'),
     ].filter(Boolean));
     const space = form.querySelector('.form-notice');
-    const before = JSON.stringify([...new FormData(form)]);
-    // Escape does not throw away what was written.
-    dialog.addEventListener('cancel', (event) => {
-        if (JSON.stringify([...new FormData(form)]) !== before && !confirm('Close without saving?')) event.preventDefault();
-    });
 
     function saved(made) {
         dialog.close();
@@ -109,6 +104,7 @@ function edit(row = {}) {
     }
     onSubmit(form, async (given) => {
         const mine = rowOf(given);
+        if (mine.status === 'published' && current.status !== 'published') mine.published_at = new Date().toISOString();
         if (isNew) {
             await add('content_library', mine);
         } else {
@@ -152,19 +148,19 @@ function drop(row, dialog) {
 
 // ---- generation -------------------------------------------------------------
 
-function generate() {
+function generate({ topic = '', keyword = '' } = {}) {
     const fields = [
         el('div', { class: 'fields' },
             field('What shall it be?', select('content_type', TYPES, 'blog')),
-            field('Topic', input('topic', '', { required: true, maxlength: '300', placeholder: 'First flush: what makes it special' })),
-            field('Keyword', input('keyword', '', { maxlength: '100' }), { optional: true, hint: 'What people type into a search engine to find it.' }),
+            field('Topic', input('topic', topic, { required: true, maxlength: '300', placeholder: 'First flush: what makes it special' })),
+            field('Keyword', input('keyword', keyword, { maxlength: '100' }), { optional: true, hint: 'What people type into a search engine to find it.' }),
             el('div', { class: 'field side-by-side' },
                 field('Length in words', input('target_length', '', { type: 'number', min: '50', max: '10000', step: '50' }), { optional: true }),
                 field('Platform', input('platform', '', { maxlength: '100' }), { optional: true })),
             field('What else matters?', area('notes', '', { maxlength: '4000', placeholder: 'Points to make, things to leave out' }), { optional: true })),
     ];
-    const { dialog, form } = makeDialog('Create a draft', {}, fields, [
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+    const { dialog, form, leave } = makeDialog('Create a draft', { keeps: true }, fields, [
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Start writing'),
     ]);
     onSubmit(form, async ({ content_type, ...rest }) => {
@@ -199,7 +195,10 @@ function follow(id, title) {
 
 async function byAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
-    if (asked.has('write')) generate();
+    if (asked.has('write')) {
+        history.replaceState(null, '', location.pathname);
+        generate({ topic: asked.get('topic') ?? '', keyword: asked.get('keyword') ?? '' });
+    }
     const id = asked.get('id');
     if (!id) return;
     try {

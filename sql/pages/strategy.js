@@ -1,6 +1,6 @@
 import {
     add, ago, area, badge, call, change, confirmThen, el, empty, field, fill, find, followJob, input, list, makeDialog, notice,
-    onClick, onSubmit, openDialog, page, remove, show, start, tell, toast,
+    onClick, onSubmit, openDialog, page, remove, show, showResult, start, tell, toast,
 } from './core.js';
 
 let strategy;
@@ -73,7 +73,7 @@ const listField = (label, name, value, hint) => field(label, area(name, texts(va
 function edit() {
     let s = strategy ?? {};
     const group = (title, ...fields) => el('fieldset', { class: 'field' }, el('legend', {}, el('h3', {}, title)), el('div', { class: 'fields' }, el('span', {}), fields));
-    const { dialog, form } = makeDialog('Strategy', { wide: true }, [
+    const { dialog, form, leave } = makeDialog('Strategy', { wide: true, keeps: true }, [
         group('Voice',
             field('Tone', input('tone', s.brand_voice?.tone, { maxlength: '500', placeholder: 'Calm, dry, never loud' }), { optional: true }),
             el('div', { class: 'field side-by-side' }, listField('Personality', 'personality', s.brand_voice?.personality), listField('What makes it yours', 'key_characteristics', s.brand_voice?.key_characteristics))),
@@ -90,7 +90,7 @@ function edit() {
             field('What only you have', area('unique_value', s.competitive_positioning?.unique_value), { optional: true }),
             el('div', { class: 'field side-by-side' }, listField('Colours', 'brand_colors', s.brand_colors, 'One per line, such as #12594f.'), listField('Fonts', 'brand_fonts', s.brand_fonts))),
     ], [
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Save'),
     ]);
     onSubmit(form, async (g) => {
@@ -181,11 +181,11 @@ const refreshCompetitors = () => show(find('competitors'), async () => {
 });
 
 function addCompetitor() {
-    const { dialog, form } = makeDialog('Add a competitor', {}, el('div', { class: 'fields' },
+    const { dialog, form, leave } = makeDialog('Add a competitor', { keeps: true }, el('div', { class: 'fields' },
         field('Name', input('name', '', { required: true, maxlength: '500' })),
         field('Industry', input('industry', '', { maxlength: '200' }), { optional: true }),
         field('Location', input('location', '', { maxlength: '200' }), { optional: true })), [
-        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { type: 'button', class: 'button', click: () => leave() }, 'Close'),
         el('button', { class: 'button primary' }, 'Add'),
     ]);
     onSubmit(form, async (given) => {
@@ -196,7 +196,31 @@ function addCompetitor() {
     openDialog(dialog);
 }
 
+// ---- what next ----------------------------------------------------------------
+
+const seek = async (title, name, given = {}) => {
+    const { job_id } = await call(name, given);
+    followJob(find('market-job'), job_id, title, (job) => { if (job.status === 'succeeded') showResult(job); });
+};
+
+function research() {
+    const { dialog, form } = makeDialog('Look at the market', {}, [
+        el('p', {}, 'What moves your market, what people ask, and where there is room. It is from general knowledge: nothing is looked up.'),
+        field('Of what in it?', input('topic', '', { maxlength: '300' }), { optional: true }),
+    ], [
+        el('button', { type: 'button', class: 'button', click: () => dialog.close() }, 'Close'),
+        el('button', { class: 'button primary' }, 'Start'),
+    ]);
+    onSubmit(form, async ({ topic }) => {
+        await seek('Market research', 'market_research', { topic });
+        dialog.close();
+    });
+    openDialog(dialog);
+}
+
 start(async () => {
+    onClick(find('keyword'), () => seek('Next keyword', 'next_keyword'));
+    find('research').addEventListener('click', research);
     find('edit').addEventListener('click', edit);
     find('analyze').addEventListener('click', analyze);
     find('add').addEventListener('click', addCompetitor);

@@ -8,6 +8,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Person, PASSWORD } from './lib/person.mjs';
+import { SAMPLES } from '../providers/lib/samples.mjs';
 import { linkIn, startWorld } from './lib/world.mjs';
 
 let world;
@@ -228,6 +229,18 @@ describe('brand material', () => {
     assert.deepEqual(await assets(ben), [{ filename: 'Bens Ton – laut.md', category: 'voice_samples' }]);
   });
 
+  test('is of each its own: the other one\'s guidelines are other ones', async () => {
+    await ben.page.getByRole('radio', { name: 'Guidelines' }).check();
+    await ben.page.getByLabel('Choose files').setInputFiles([{ name: 'Guide – laut.md', mimeType: 'text/markdown', buffer: Buffer.from('Our orange is #FF6B00. Always ring the bell.\n') }]);
+    await ben.page.getByRole('button', { name: 'Guide – laut.md', exact: true }).waitFor();
+    await ben.page.getByLabel('Show').selectOption('guidelines');
+    await ben.page.getByRole('button', { name: 'Bens Ton – laut.md', exact: true }).waitFor({ state: 'detached' });
+    assert.equal(await ben.page.getByRole('button', { name: 'Guide – laut.md', exact: true }).count(), 1, 'shown by its category');
+    await ben.page.getByLabel('Show').selectOption('');
+    const [{ colors }] = await rows(`SELECT metadata -> 'colors' AS colors FROM orla.brand_voice_assets WHERE user_id = $1 AND category = 'guidelines'`, [ben.id]);
+    assert.deepEqual(colors, ['#ff6b00']);
+  });
+
   test('is uploaded by dropping it, and a bar tells how far it is', async () => {
     const files = ['Ada guide – leise.txt', 'Letters.txt'].map((name) => join(folder, name));
     writeFileSync(files[0], `Slowly, and to the brim. ${'Origin, patience, craft. '.repeat(60000)}`);
@@ -253,7 +266,7 @@ describe('brand material', () => {
     assert.deepEqual(first, [...first].sort((a, b) => a - b), 'never back');
     assert.ok(seen.some(([, word]) => /^[1-9]\d? %$/.test(word)) && seen.some(([, word]) => word === 'Waiting' || word === 'Reading…'), 'and in words');
     assert.equal(await ada.page.locator('#said').textContent(), '2 files are uploaded.', 'said to whoever does not see the bar');
-    assert.equal((await assets(ada)).length, 3);
+    assert.deepEqual((await assets(ada)).map(({ category }) => category), ['guidelines', 'guidelines', 'guidelines']);
     assert.ok(!(await ada.page.locator('main').innerText()).includes('Bens'));
     await ben.page.reload();
     await ben.page.getByRole('button', { name: 'Bens Ton – laut.md', exact: true }).waitFor();
@@ -284,9 +297,13 @@ describe('brand material', () => {
     await line('empty.txt').getByRole('alert').getByText('The file is empty.').waitFor();
     await line('a folder').getByRole('alert').waitFor();
     await ben.page.getByRole('button', { name: 'wrong.docx', exact: true }).click();
-    await dialog(ben.page).getByText('No text in it').waitFor();
+    await dialog(ben.page).getByText('It is damaged, or not what its name says.').waitFor();
     await ben.page.keyboard.press('Escape');
     await ben.page.getByRole('button', { name: 'program.exe', exact: true }).waitFor();
+    for (const [name, why] of [['wrong.docx', 'It is damaged, or not what its name says.'], ['program.exe', 'Files of this kind cannot be read.']]) {
+      await line(name).getByRole('alert').getByText(why).waitFor();
+      await line(name).getByRole('button', { name: 'Dismiss' }).click();
+    }
     ben.page.off('request', listen);
     assert.ok(!sent.includes('a gigabyte.pdf') && !sent.includes('empty.txt'), 'what would not be kept is not even sent');
     await line('empty.txt').getByRole('button', { name: 'Dismiss' }).click();
@@ -298,6 +315,21 @@ describe('brand material', () => {
       await dialog(ben.page).getByRole('button', { name: 'Delete', exact: true }).click();
       await ben.page.getByRole('button', { name, exact: true }).waitFor({ state: 'detached' });
     }
+  });
+
+  test('that has a password, unpacks to too much or has a name of 300 letters is said so, with what helps', async () => {
+    const line = (name) => uploads(ben).getByRole('listitem').filter({ hasText: name });
+    await ben.page.getByLabel('Choose files').setInputFiles([
+      { name: 'locked.pdf', mimeType: 'application/pdf', buffer: SAMPLES.pdf_password() }, { name: 'bomb.docx', mimeType: 'application/msword', buffer: SAMPLES.docx_bomb() },
+      { name: `${'x'.repeat(296)}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') }, { name: '..\\..\\passwd.txt', mimeType: 'text/plain', buffer: Buffer.from('x') }]);
+    for (const [name, why] of [['locked.pdf', 'It opens with a password. Upload it once more without one.'], ['bomb.docx', 'Unpacked, it is too large to be read.'],
+      ['xxxx', 'Invalid file name. It has more than 255 characters.']]) {
+      await line(name).getByRole('alert').getByText(why).waitFor();
+      await line(name).getByRole('button', { name: 'Dismiss' }).click();
+    }
+    await ben.page.getByRole('button', { name: 'passwd.txt', exact: true }).waitFor();
+    assert.deepEqual((await assets(ben)).map(({ filename }) => filename).slice(-3), ['locked.pdf', 'bomb.docx', 'passwd.txt']);
+    await rows(`DELETE FROM orla.brand_voice_assets WHERE filename IN ('locked.pdf', 'bomb.docx', 'passwd.txt')`);
   });
 
   test('is deleted only after a question', async () => {
@@ -392,6 +424,7 @@ describe('the library', () => {
       await person.page.getByLabel('Topic').fill('Bells');
       await person.page.getByRole('button', { name: 'Start writing' }).click();
       await dialog(person.page).getByRole('alert').getByText('No brand strategy yet.').waitFor();
+      await dialog(person.page).getByRole('alert').getByText('Have it worked out from your material, or write it down yourself.').waitFor();
       await dialog(person.page).getByRole('link', { name: 'Go to your strategy' }).click();
       await person.page.waitForURL('**/strategy');
       await person.page.getByText('No strategy yet').waitFor();
@@ -455,6 +488,8 @@ describe('the calendar', () => {
     const at = new Date(Date.now() + 7 * 86400000);
     return `${at.toISOString().slice(0, 10)}T09:30`;
   };
+  const inLibrary = async () => (await rows(`SELECT status, scheduled_for IS NOT NULL AS is_planned, published_at IS NOT NULL AS is_out
+    FROM orla.content_library WHERE user_id = $1 AND title = 'First flush'`, [ada.id]))[0];
   const entries = (person) => rows('SELECT title, content_id IS NOT NULL AS linked, status, platform FROM orla.content_calendar WHERE user_id = $1', [person.id]);
 
   test('takes a post from the library', async () => {
@@ -468,6 +503,7 @@ describe('the calendar', () => {
     await ada.page.getByText('Planned.').waitFor();
     await ada.page.getByRole('button', { name: /First flush/ }).waitFor();
     assert.deepEqual(await entries(ada), [{ title: null, linked: true, status: 'scheduled', platform: 'LinkedIn' }]);
+    assert.deepEqual(await inLibrary(), { status: 'scheduled', is_planned: true, is_out: false }, 'the library knows');
     await ben.open('calendar');
     assert.equal(await ben.page.getByRole('button', { name: /First flush/ }).count(), 0);
   });
@@ -481,6 +517,7 @@ describe('the calendar', () => {
     await ada.page.getByLabel('Date and time').fill('20000-01-01T09:00');
     await ada.page.getByRole('button', { name: 'Plan it' }).click();
     await ada.page.getByText('This is too late.').waitFor();
+    ada.page.once('dialog', (question) => question.accept());
     await ada.page.getByRole('button', { name: 'Close' }).last().click();
     assert.equal((await entries(ada)).length, 1);
   });
@@ -495,8 +532,28 @@ describe('the calendar', () => {
     await ada.page.getByRole('button', { name: 'Call it off' }).click();
     await ada.page.getByText('Called off.').waitFor();
     assert.equal((await entries(ada))[0].status, 'cancelled');
+    await world.eventually('the text is a draft again', async () => (await inLibrary()).status === 'draft');
     await ada.page.getByRole('radio', { name: 'List' }).check();
     await ada.page.getByText('Cancelled').waitFor();
+  });
+
+  test('says what went out, and that is recorded once', async () => {
+    await ada.open('calendar');
+    await ada.page.getByRole('button', { name: /First flush/ }).click();
+    await ada.page.getByLabel('Status').selectOption('published');
+    await ada.page.getByRole('button', { name: 'Save' }).click();
+    await ada.page.getByText('Saved.').waitFor();
+    const posts = () => rows('SELECT platform, caption, content_id IS NOT NULL AS linked FROM orla.published_posts WHERE user_id = $1', [ada.id]);
+    await world.eventually('a record', async () => (await posts()).length > 0);
+    assert.deepEqual(await posts(), [{ platform: 'LinkedIn', caption: 'From this tab.', linked: true }]);
+    assert.deepEqual(await inLibrary(), { status: 'published', is_planned: false, is_out: true });
+    await ada.page.getByRole('button', { name: /First flush/ }).click();
+    await ada.page.getByLabel('Notes').fill('and went well');
+    await ada.page.getByRole('button', { name: 'Save' }).click();
+    await world.eventually('the note', async () => (await rows('SELECT 1 FROM orla.content_calendar WHERE user_id = $1 AND notes = \'and went well\'', [ada.id])).length > 0);
+    await ada.open('dashboard');
+    assert.equal(await ada.page.locator('#numbers div').filter({ hasText: 'Published' }).locator('dd').textContent(), '1');
+    assert.equal((await posts()).length, 1);
   });
 
   test('loses nothing where two tabs change the same entry', async () => {

@@ -136,6 +136,22 @@ describe('an answer of a provider', () => {
     assert.deepEqual(await rows(`SELECT 1 FROM orla.user_cloud_storage_tokens WHERE provider = 'dropbox' AND status = 'connected'`), []);
   });
 
+  test('of another provider than the one that was asked is refused, and so is whoever begins without an end', async () => {
+    const eve = await (await Person.arrive(world, 'Eve')).join();
+    await eve.connect('Google Drive');
+    const asked = new URL(eve.page.url()).searchParams.get('state');
+    await eve.page.goto(`${world.url}/oauth-callback.google_drive?code=x&iss=${encodeURIComponent('https://evil.example')}&state=${asked}`);
+    await eve.page.getByRole('alert').getByText('The code is of another provider.').waitFor();
+    await rows(`INSERT INTO orla.oauth_states (user_id, state_hash, provider, session_id, code_verifier, redirect_uri, expires_at)
+      SELECT user_id, encode(sha256(i::text::bytea), 'hex'), provider, session_id, code_verifier, redirect_uri, expires_at FROM orla.oauth_states, generate_series(1, 50) AS i WHERE user_id = $1`, [eve.id]);
+    await eve.open('cloud-storage');
+    await eve.page.getByRole('button', { name: 'Connect Google Drive' }).click();
+    await eve.page.getByRole('alert').getByText('Too many connections were begun.').waitFor();
+    await eve.page.getByRole('alert').getByText('Wait ten minutes.').waitFor();
+    await eve.hasNoProblems();
+    await eve.leave();
+  });
+
   test('that comes to a browser in which nobody is signed in completes nothing', async () => {
     const eve = await Person.arrive(world, 'Eve');
     await eve.page.goto(`${world.url}/oauth-callback.dropbox?code=x&state=${await state('dropbox')}`);

@@ -165,6 +165,21 @@ describe('a 401', () => {
     assert.equal((await rows(`SELECT 1 FROM orla.content_library WHERE title = 'Kept'`)).length, 1, 'once');
   });
 
+  test('to a file that goes up does the same, and it is kept once', async () => {
+    const page = await ada.tab();
+    await ada.open('brand-material', page);
+    await spoil(ada);
+    const n = await counting(ada, 'refresh_session', async () => {
+      await page.getByLabel('Choose files').setInputFiles([1, 2].map((i) => ({ name: `letter ${i}.txt`, mimeType: 'text/plain', buffer: Buffer.from('Dear all') })));
+      for (const i of [1, 2]) await page.getByRole('button', { name: `letter ${i}.txt`, exact: true }).waitFor();
+    });
+    assert.equal(n, 1);
+    assert.deepEqual((await rows('SELECT filename FROM orla.brand_voice_assets WHERE user_id = $1 ORDER BY 1', [ada.id])).map(({ filename }) => filename), ['letter 1.txt', 'letter 2.txt']);
+    await rows('DELETE FROM orla.brand_voice_assets WHERE user_id = $1', [ada.id]);
+    await page.close();
+    await ada.page.bringToFront();
+  });
+
   test('of a session that is over asks for the password, and what was written is still there', async () => {
     await ada.page.getByRole('button', { name: 'Write yourself' }).click();
     await ada.page.getByRole('textbox', { name: 'Title' }).fill('Not lost');
@@ -343,7 +358,7 @@ describe('hostile text', () => {
     await insert('content_calendar', { content_id: post, scheduled_date: at(2), content_type: 'blog', media_url: LINK });
     await insert('brand_voice_assets', { filename: e('brand_voice_assets.filename'), file_type: e('brand_voice_assets.file_type'), content_preview: e('brand_voice_assets.content_preview') });
     await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} whole`, metadata: { full_text: e('brand_voice_assets.metadata.full_text') } });
-    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} unread`, metadata: { problem: e('brand_voice_assets.metadata.problem') } });
+    await insert('brand_voice_assets', { filename: `${e('brand_voice_assets.filename')} unread`, metadata: { text_outcome: e('brand_voice_assets.metadata.text_outcome') } });
     const s = (field) => e(`brand_strategy.${field}`);
     await insert('brand_strategy', {
       brand_voice: { tone: s('tone'), personality: [s('personality')], key_characteristics: [s('key_characteristics')] }, messaging_pillars: [s('messaging_pillars')],
@@ -431,7 +446,7 @@ describe('hostile text', () => {
     await isText('strategy, the form', ...STRATEGY);
     await ada.open('brand-material');
     await isText('brand material', 'brand_voice_assets.filename');
-    for (const [which, ...fields] of [[/filename$/, 'file_type', 'content_preview'], [/whole$/, 'metadata.full_text'], [/unread$/, 'metadata.problem']]) {
+    for (const [which, ...fields] of [[/filename$/, 'file_type', 'content_preview'], [/whole$/, 'metadata.full_text'], [/unread$/]]) {
       await page.locator('.files button.title').filter({ hasText: which }).click();
       await page.locator('dialog .reading, dialog .empty').waitFor();
       await isText('brand material, one file', ...fields.map((name) => `brand_voice_assets.${name}`));

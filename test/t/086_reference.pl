@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# docs/api.md is what the catalogue says.  A comment, a signature, a column or a
+# docs/api.md is what the catalogue says, and the shapes of docs/generation.md are
+# those that answers are checked against.  A comment, a signature, a column or a
 # grant that has changed since it was written fails this, as does an object that
 # people may use and that has no place in it.
 use strict;
@@ -9,6 +10,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use Cluster;
 use File::Temp qw(tempdir);
+use JSON::PP;
 use Test::More;
 
 my $root = "$FindBin::RealBin/../..";
@@ -39,6 +41,31 @@ my ($status, $printed, $complaints) = reference();
 is("$status $complaints", '0 ', 'everything has its place');
 ok($printed eq $kept, 'docs/api.md says what the catalogue says')
   or diag("run make docs; what would change:\n" . qx(diff -u '$root/docs/api.md' '$dir/printed' | head -n 40));
+
+# ---- shapes ------------------------------------------------------------------
+
+# The members of a shape, inner ones too, as the page writes them: tags[]? is a
+# list that may be missing.
+sub members
+{
+	my ($shape) = @_;
+	return map {
+		my ($name, $optional) = /^(\w+)(\??)$/;
+		my $inner = $shape->{$_};
+		($name . (ref $inner eq 'ARRAY' ? '[]' : '') . $optional,
+			ref $inner eq 'HASH' ? members($inner) : ref $inner eq 'ARRAY' && ref $inner->[0] eq 'HASH' ? members($inner->[0]) : ())
+	} keys %$shape;
+}
+my ($shapes) = slurp("$root/docs/generation.md") =~ /^## Shapes\n(.*?)^## /ms;
+my @kinds = ((map { [ 'generate_content', $_ ] } qw(blog carousel social video)), map { [ $_, '' ] } qw(analyze_brand analyze_competitor next_keyword market_research));
+for my $kind (@kinds)
+{
+	my $name = $kind->[1] || $kind->[0];
+	my $shape = decode_json($cluster->sql("SELECT orla.result_shape('$kind->[0]', '$kind->[1]')"));
+	my ($said) = $shapes =~ /^(?:`\w+`, )?`\Q$name\E`: (.*?)\.(?:\s|\z)/ms or fail("docs/generation.md has the shape of $name");
+	is(join(' ', sort($said =~ /`([\w\[\]?]+)`/g)), join(' ', sort(members($shape))), "docs/generation.md has the shape of $name");
+}
+is(() = $shapes =~ /^(?:`\w+`, )?`\w+`: /mg, @kinds, '... and none that is not there');
 
 # ---- it can fail -------------------------------------------------------------
 
