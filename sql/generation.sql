@@ -75,7 +75,7 @@ SELECT change, orla.shape_problem('{"title": "abc", "kind": "low", "n": 3, "list
                ('{"deep": {"x": 1}}'), ('{"deep": {"y": 1}}'), ('{"deep": 7}')) AS v (change);
 SELECT orla.shape_problem('[]', '{"a": "text 5"}'), orla.shape_problem('{}', '{"a": "text 5"}'), orla.shape_problem('null', '{"a": "text 5"}');
 SELECT orla.shaped('{"title": "abc", "n": "3", "list": ["b", "a"], "deep": {"x": "y", "z": 1}, "more": 1, "none": null}', '{"title": "text 5", "n": "integer", "list": ["text 3"], "deep?": {"x": "text 3"}, "none?": "text 3"}');
-SELECT orla.object_in(said) FROM (VALUES ('{"a": 1}'), (E'Here:\n```json\n{"a": {"b": "}"}}\n```\nBye.'), ('nothing'), ('} {'), ('{"a": '), (E'{"a": "\\u0000"}'), ('{a}'), ('')) AS v (said);
+SELECT orla.object_in_words(said) FROM (VALUES ('{"a": 1}'), (E'Here:\n```json\n{"a": {"b": "}"}}\n```\nBye.'), ('nothing'), ('} {'), ('{"a": '), (E'{"a": "\\u0000"}'), ('{a}'), ('')) AS v (said);
 -- Every kind of job has a shape, which its own template fits.
 SELECT k.kind, t.content_type, orla.result_shape(k.kind, t.content_type) IS NOT NULL AS has_shape
   FROM unnest('{generate_content,analyze_brand,analyze_competitor,next_keyword,market_research}'::text[]) AS k (kind)

@@ -2,87 +2,30 @@
  * crypto_sign.c
  *		Signatures of JSON Web Tokens (RFC 7518, RFC 8037).
  *
- * A signer owns its key and the contexts that use it: looking up algorithms
- * and scheduling a key cost more than a keyed digest of a token, so both are
- * done when the key is loaded.  The contexts change with each use although
- * the signer is const, hence a signer is for one thread.
- *
  * OpenSSL's error queue is emptied after a failure, for it belongs to the
  * process and TLS connections of the server look into it.
  */
 #include "crypto_sign.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/opensslv.h>
-#include <openssl/params.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 
-#include "base64url.h"
 #include "crypto.h"
 
 #if OPENSSL_VERSION_NUMBER < 0x30000030L
 #error "OpenSSL 3.0.3 is needed: before, a used HMAC context keeps its state"
 #endif
 
-#define HS256_KEY_MIN	32
-#define HS256_KEY_MAX	1024
-#define RSA_BITS_MIN	2048
-#define RSA_BITS_MAX	8192
-#define RSA_BITS_NEW	3072
-#define P256_LEN		32		/* of r, s and a coordinate */
-#define ED25519_KEY_LEN	32
 #define ED25519_SIG_LEN	64
 
 /* SEQUENCE of two INTEGERs of at most 33 bytes */
 #define P256_DER_MAX	72
-
-struct OrlaSigner
-{
-	OrlaAlg		alg;
-	EVP_MAC_CTX *hmac;			/* HS256; keyed */
-	EVP_PKEY   *key;			/* the others */
-	EVP_PKEY_CTX *sign;			/* ES256, RS256; for digests */
-	EVP_PKEY_CTX *verify;
-	EVP_MD_CTX *message;		/* EdDSA, which takes no digest */
-};
-
-static const char *const alg_names[] = {
-	[ORLA_ALG_NONE] = "none",
-	[ORLA_ALG_HS256] = "HS256",
-	[ORLA_ALG_ES256] = "ES256",
-	[ORLA_ALG_RS256] = "RS256",
-	[ORLA_ALG_EDDSA] = "EdDSA"
-};
-
-const char *
-orla_alg_name(OrlaAlg alg)
-{
-	return alg_names[alg];
-}
-
-OrlaAlg
-orla_alg_from_name(const char *name, size_t n)
-{
-	OrlaAlg		alg;
-
-	for (alg = ORLA_ALG_HS256; alg <= ORLA_ALG_EDDSA; alg++)
-	{
-		if (strlen(alg_names[alg]) == n && memcmp(alg_names[alg], name, n) == 0)
-			return alg;
-	}
-	return ORLA_ALG_NONE;
-}
 
 size_t
 orla_signature_max(OrlaAlg alg)
@@ -92,136 +35,15 @@ orla_signature_max(OrlaAlg alg)
 		case ORLA_ALG_HS256:
 			return ORLA_SHA256_LEN;
 		case ORLA_ALG_ES256:
-			return 2 * P256_LEN;
+			return 2 * ORLA_P256_LEN;
 		case ORLA_ALG_RS256:
-			return RSA_BITS_MAX / 8;
+			return ORLA_RSA_BITS_MAX / 8;
 		case ORLA_ALG_EDDSA:
 			return ED25519_SIG_LEN;
 		case ORLA_ALG_NONE:
 			break;
 	}
 	return 0;
-}
-
-static bool
-load_hmac(OrlaSigner *signer, const uint8_t *secret, size_t len)
-{
-	OSSL_PARAM	params[2];
-	EVP_MAC    *hmac;
-
-	if (len < HS256_KEY_MIN || len > HS256_KEY_MAX)
-		return false;
-	hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-	signer->hmac = EVP_MAC_CTX_new(hmac);
-	EVP_MAC_free(hmac);
-
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-												 (char *) "SHA256", 0);
-	params[1] = OSSL_PARAM_construct_end();
-	return signer->hmac != NULL &&
-		EVP_MAC_init(signer->hmac, secret, len, params) == 1;
-}
-
-/* PKCS#8 DER and nothing after it. */
-static EVP_PKEY *
-read_pkcs8(const uint8_t *der, size_t len)
-{
-	const uint8_t *at = der;
-	PKCS8_PRIV_KEY_INFO *info;
-	EVP_PKEY   *key = NULL;
-
-	if (len > LONG_MAX)
-		return NULL;
-	info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long) len);
-	if (info != NULL && at == der + len)
-		key = EVP_PKCS82PKEY(info);
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return key;
-}
-
-/* Is this key one that the algorithm may be used with? */
-static bool
-key_fits(const EVP_PKEY *key, OrlaAlg alg)
-{
-	char		curve[32];
-	size_t		len;
-	int			bits;
-
-	switch (alg)
-	{
-		case ORLA_ALG_ES256:
-			return EVP_PKEY_is_a(key, "EC") &&
-				EVP_PKEY_get_group_name(key, curve, sizeof(curve), &len) == 1 &&
-				strcmp(curve, "prime256v1") == 0;
-		case ORLA_ALG_RS256:
-			bits = EVP_PKEY_get_bits(key);
-			return EVP_PKEY_is_a(key, "RSA") &&
-				bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
-		case ORLA_ALG_EDDSA:
-			return EVP_PKEY_is_a(key, "ED25519");
-		default:
-			return false;
-	}
-}
-
-/* EVP_PKEY_sign() and EVP_PKEY_verify() may be called on these many times. */
-static bool
-prepare_digest_contexts(OrlaSigner *signer)
-{
-	signer->sign = EVP_PKEY_CTX_new_from_pkey(NULL, signer->key, NULL);
-	signer->verify = EVP_PKEY_CTX_new_from_pkey(NULL, signer->key, NULL);
-	if (signer->sign == NULL || signer->verify == NULL ||
-		EVP_PKEY_sign_init(signer->sign) != 1 ||
-		EVP_PKEY_verify_init(signer->verify) != 1)
-		return false;
-	if (signer->alg == ORLA_ALG_RS256 &&
-		(EVP_PKEY_CTX_set_rsa_padding(signer->sign, RSA_PKCS1_PADDING) != 1 ||
-		 EVP_PKEY_CTX_set_rsa_padding(signer->verify, RSA_PKCS1_PADDING) != 1))
-		return false;
-	return EVP_PKEY_CTX_set_signature_md(signer->sign, EVP_sha256()) == 1 &&
-		EVP_PKEY_CTX_set_signature_md(signer->verify, EVP_sha256()) == 1;
-}
-
-static bool
-load_key(OrlaSigner *signer, const uint8_t *der, size_t len)
-{
-	signer->key = read_pkcs8(der, len);
-	if (signer->key == NULL || !key_fits(signer->key, signer->alg))
-		return false;
-	if (signer->alg != ORLA_ALG_EDDSA)
-		return prepare_digest_contexts(signer);
-	signer->message = EVP_MD_CTX_new();
-	return signer->message != NULL;
-}
-
-OrlaSigner *
-orla_signer_load(OrlaAlg alg, const uint8_t *material, size_t len)
-{
-	OrlaSigner *signer = calloc(1, sizeof(*signer));
-
-	if (signer == NULL)
-		return NULL;
-	signer->alg = alg;
-	if (alg == ORLA_ALG_HS256 ? load_hmac(signer, material, len)
-		: load_key(signer, material, len))
-		return signer;
-	orla_signer_free(signer);
-	ERR_clear_error();
-	return NULL;
-}
-
-/* OpenSSL wipes what its objects hold of the key. */
-void
-orla_signer_free(OrlaSigner *signer)
-{
-	if (signer == NULL)
-		return;
-	EVP_MAC_CTX_free(signer->hmac);
-	EVP_PKEY_CTX_free(signer->sign);
-	EVP_PKEY_CTX_free(signer->verify);
-	EVP_MD_CTX_free(signer->message);
-	EVP_PKEY_free(signer->key);
-	free(signer);
 }
 
 /* A NULL key means: start again with the key that the context has. */
@@ -238,14 +60,14 @@ compute_hmac(const OrlaSigner *signer, const void *data, size_t n,
 
 /* OpenSSL's own DER to r and s in 32 bytes each (RFC 7518, 3.4). */
 static bool
-der_to_raw(const uint8_t *der, size_t len, uint8_t raw[2 * P256_LEN])
+der_to_raw(const uint8_t *der, size_t len, uint8_t raw[2 * ORLA_P256_LEN])
 {
 	ECDSA_SIG  *sig = d2i_ECDSA_SIG(NULL, &der, (long) len);
 	bool		good;
 
 	good = sig != NULL &&
-		BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, P256_LEN) == P256_LEN &&
-		BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + P256_LEN, P256_LEN) == P256_LEN;
+		BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, ORLA_P256_LEN) == ORLA_P256_LEN &&
+		BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + ORLA_P256_LEN, ORLA_P256_LEN) == ORLA_P256_LEN;
 	ECDSA_SIG_free(sig);
 	return good;
 }
@@ -257,7 +79,7 @@ der_to_raw(const uint8_t *der, size_t len, uint8_t raw[2 * P256_LEN])
 static uint8_t *
 append_integer(uint8_t *at, const uint8_t *value)
 {
-	int			len = P256_LEN;
+	int			len = ORLA_P256_LEN;
 	bool		pad;
 
 	while (len > 1 && *value == 0)
@@ -276,11 +98,11 @@ append_integer(uint8_t *at, const uint8_t *value)
 
 /* Whether r and s are in range is for the verification to say. */
 static size_t
-raw_to_der(const uint8_t raw[2 * P256_LEN], uint8_t der[P256_DER_MAX])
+raw_to_der(const uint8_t raw[2 * ORLA_P256_LEN], uint8_t der[P256_DER_MAX])
 {
 	uint8_t    *end = append_integer(der + 2, raw);
 
-	end = append_integer(end, raw + P256_LEN);
+	end = append_integer(end, raw + ORLA_P256_LEN);
 	der[0] = 0x30;
 	der[1] = end - der - 2;
 	return end - der;
@@ -295,7 +117,7 @@ sign_es256(const OrlaSigner *signer, const void *data, size_t n,
 	size_t		der_len = sizeof(der);
 
 	orla_sha256(data, n, digest);
-	*sig_len = 2 * P256_LEN;
+	*sig_len = 2 * ORLA_P256_LEN;
 	return EVP_PKEY_sign(signer->sign, der, &der_len,
 						 digest, sizeof(digest)) == 1 &&
 		der_to_raw(der, der_len, sig);
@@ -377,7 +199,7 @@ verify_es256(const OrlaSigner *signer, const void *data, size_t n,
 	uint8_t		der[P256_DER_MAX];
 	size_t		der_len;
 
-	if (sig_len != 2 * P256_LEN)
+	if (sig_len != 2 * ORLA_P256_LEN)
 		return false;
 	der_len = raw_to_der(sig, der);
 	orla_sha256(data, n, digest);
@@ -437,149 +259,4 @@ orla_verify(const OrlaSigner *signer, const void *data, size_t n,
 	if (!good)
 		ERR_clear_error();
 	return good;
-}
-
-static bool
-generate_secret(uint8_t **material, size_t *len)
-{
-	uint8_t    *secret = malloc(HS256_KEY_MIN);
-
-	if (secret == NULL || !orla_random(secret, HS256_KEY_MIN))
-	{
-		free(secret);
-		return false;
-	}
-	*material = secret;
-	*len = HS256_KEY_MIN;
-	return true;
-}
-
-static EVP_PKEY *
-generate_pkey(OrlaAlg alg)
-{
-	switch (alg)
-	{
-		case ORLA_ALG_ES256:
-			return EVP_EC_gen("P-256");
-		case ORLA_ALG_RS256:
-			return EVP_RSA_gen(RSA_BITS_NEW);
-		case ORLA_ALG_EDDSA:
-			return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-		default:
-			return NULL;
-	}
-}
-
-/* The key as PKCS#8 DER, in memory of malloc(). */
-static bool
-write_pkcs8(const EVP_PKEY *key, uint8_t **material, size_t *len)
-{
-	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-	int			size = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, NULL);
-	uint8_t    *der = size <= 0 ? NULL : malloc(size);
-	uint8_t    *at = der;
-
-	if (der != NULL)
-	{
-		*len = i2d_PKCS8_PRIV_KEY_INFO(info, &at);
-		*material = der;
-	}
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return der != NULL;
-}
-
-bool
-orla_generate_key(OrlaAlg alg, uint8_t **material, size_t *len)
-{
-	EVP_PKEY   *key;
-	bool		good;
-
-	if (alg == ORLA_ALG_HS256)
-		return generate_secret(material, len);
-	key = generate_pkey(alg);
-	good = key != NULL && write_pkcs8(key, material, len);
-	EVP_PKEY_free(key);
-	if (!good)
-		ERR_clear_error();
-	return good;
-}
-
-/* ,"name":"bytes" and a NUL, which *at is left at. */
-static bool
-append_member(char **at, const char *end, const char *name,
-			  const uint8_t *bytes, size_t n)
-{
-	size_t		need = strlen(",\"\":\"\"") + strlen(name) +
-		orla_base64url_encoded_len(n);
-
-	if ((size_t) (end - *at) <= need)
-		return false;
-	*at += sprintf(*at, ",\"%s\":\"", name);
-	*at += orla_base64url_encode(bytes, n, *at);
-	*at += sprintf(*at, "\"");
-	return true;
-}
-
-/* A number of the key: in width bytes, or in as few as it needs when 0. */
-static bool
-append_number(char **at, const char *end, const EVP_PKEY *key,
-			  const char *param, const char *name, int width)
-{
-	uint8_t		bytes[RSA_BITS_MAX / 8];
-	BIGNUM	   *number = NULL;
-	bool		good = false;
-
-	if (EVP_PKEY_get_bn_param(key, param, &number) == 1)
-	{
-		if (width == 0)
-			width = BN_num_bytes(number);
-		good = width <= (int) sizeof(bytes) &&
-			BN_bn2binpad(number, bytes, width) == width &&
-			append_member(at, end, name, bytes, width);
-	}
-	BN_free(number);
-	return good;
-}
-
-static bool
-append_ed25519(char **at, const char *end, const EVP_PKEY *key)
-{
-	uint8_t		bytes[ED25519_KEY_LEN];
-	size_t		n = sizeof(bytes);
-
-	return EVP_PKEY_get_raw_public_key(key, bytes, &n) == 1 &&
-		append_member(at, end, "x", bytes, n);
-}
-
-bool
-orla_signer_jwk(const OrlaSigner *signer, char *buf, size_t cap)
-{
-	static const char ec[] = "\"kty\":\"EC\",\"crv\":\"P-256\"";
-	static const char rsa[] = "\"kty\":\"RSA\"";
-	static const char okp[] = "\"kty\":\"OKP\",\"crv\":\"Ed25519\"";
-	const char *end = buf + cap;
-	const char *kind = signer->alg == ORLA_ALG_ES256 ? ec
-		: signer->alg == ORLA_ALG_RS256 ? rsa : okp;
-	char	   *at = buf;
-
-	if (signer->alg == ORLA_ALG_HS256 || cap <= strlen(kind))
-		return false;
-	at += sprintf(at, "%s", kind);
-	switch (signer->alg)
-	{
-		case ORLA_ALG_ES256:
-			return append_number(&at, end, signer->key,
-								 OSSL_PKEY_PARAM_EC_PUB_X, "x", P256_LEN) &&
-				append_number(&at, end, signer->key,
-							  OSSL_PKEY_PARAM_EC_PUB_Y, "y", P256_LEN);
-		case ORLA_ALG_RS256:
-			return append_number(&at, end, signer->key,
-								 OSSL_PKEY_PARAM_RSA_N, "n", 0) &&
-				append_number(&at, end, signer->key,
-							  OSSL_PKEY_PARAM_RSA_E, "e", 0);
-		case ORLA_ALG_EDDSA:
-			return append_ed25519(&at, end, signer->key);
-		default:
-			return false;
-	}
 }

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "crypto_sign.h"
+#include "crypto_key.h"
 #include "json_scan.h"
 
 /* Bytes of the longest token that is looked at. */

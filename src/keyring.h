@@ -14,7 +14,7 @@
 
 #include "postgres.h"
 
-#include "crypto_sign.h"
+#include "crypto_key.h"
 #include "keyring_text.h"
 
 typedef struct OrlaKey

@@ -7,7 +7,7 @@
  *		end <number of keys>
  *
  * use is seal, sign or mac; id 16 hexadecimal digits; alg A256GCM for seal,
- * HS256 for mac, that of crypto_sign.h for sign; times are Unix seconds, a
+ * HS256 for mac, that of crypto_key.h for sign; times are Unix seconds, a
  * retire_at of 0 means never; material is base64url; check is the first half
  * of the SHA-256 of the line before it, against typing errors, not against
  * people.  The last line makes a truncated file show.
@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "crypto_sign.h"
+#include "crypto_key.h"
 
 #define ORLA_KEYRING_TEXT_MAX	(1024 * 1024)	/* bytes */
 #define ORLA_KEYRING_KEYS_MAX	256

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 
 #include "base64url.h"
+#include "draw.h"
 #include "mac.h"
 
 PG_FUNCTION_INFO_V1(orla_random_token);
@@ -87,10 +88,7 @@ orla_random_token(PG_FUNCTION_ARGS)
 	uint8		bytes[TOKEN_BYTES];
 	text	   *token = palloc(VARHDRSZ + TOKEN_CHARS);
 
-	if (!orla_random(bytes, sizeof(bytes)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not get random bytes")));
+	orla_draw(bytes, sizeof(bytes));
 	SET_VARSIZE(token, VARHDRSZ + orla_base64url_encode(bytes, sizeof(bytes),
 														VARDATA(token)));
 	explicit_bzero(bytes, sizeof(bytes));

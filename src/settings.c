@@ -177,7 +177,7 @@ int			orla_signing_algorithm = 2;
 /* Seconds that a link for verifying an e-mail address is good for. */
 int			orla_verification_lifetime = 7 * 24 * 3600;
 
-/* The values are those of OrlaAlg in crypto_sign.h, one layer up. */
+/* The values are those of OrlaAlg in crypto_key.h, one layer up. */
 static const struct config_enum_entry signing_algorithms[] = {
 	{"HS256", 1, false},
 	{"ES256", 2, false},

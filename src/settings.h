@@ -51,7 +51,7 @@ extern int	orla_refresh_margin;	/* seconds */
 extern int	orla_refresh_token_lifetime;	/* seconds */
 extern int	orla_reset_lifetime;	/* seconds */
 extern int	orla_sign_in_floor; /* milliseconds */
-extern int	orla_signing_algorithm; /* an OrlaAlg of crypto_sign.h */
+extern int	orla_signing_algorithm; /* an OrlaAlg of crypto_key.h */
 extern int	orla_verification_lifetime; /* seconds */
 
 extern void orla_settings_init(void);

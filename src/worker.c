@@ -32,11 +32,12 @@
 #include "http.h"
 #include "settings.h"
 #include "worker.h"
+#include "worker_apart.h"
 #include "worker_call.h"
-#include "worker_once.h"
 #include "worker_operation.h"
 #include "worker_shared.h"
 #include "worker_step.h"
+#include "worker_round.h"
 #include "worker_task.h"
 
 /* How often it looks for due work and for the extension, if nothing happens. */
@@ -71,8 +72,7 @@ static TimestampTz settings_at = 0; /* when to look at the database's settings *
 static TimestampTz restart_since = 0;	/* it is to begin again; 0: it is not */
 
 static TimestampTz housekeeping_at = 0;
-static dsm_segment *house_call = NULL;	/* of the process that keeps house */
-static BackgroundWorkerHandle *house = NULL;
+static OrlaApart house;			/* of the process that keeps house; no segment: none */
 
 /* ---- coming and going --------------------------------------------------- */
 
@@ -276,29 +276,12 @@ look_again(void)
 		set_ready(false);
 }
 
-/*
- * ALTER DATABASE … SET counts for sessions that begin later: this one ends and
- * begins again.
- */
+/* What a database's settings say now counts for a process that begins now. */
 static void
 look_at_settings(void)
 {
-	static char *known = NULL;
-	static Size known_size = 0;
-	ErrorData  *error;
-	Jsonb	   *now = orla_operation_settings(&error);
-
 	settings_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_EVERY_MS);
-	if (now == NULL)
-		return;
-	if (known == NULL)
-	{
-		known_size = VARSIZE(now);
-		known = MemoryContextAlloc(TopMemoryContext, known_size);
-		memcpy(known, now, known_size);
-	}
-	else if (restart_since == 0 &&
-			 (VARSIZE(now) != known_size || memcmp(known, now, known_size) != 0))
+	if (orla_operation_look_at_settings() == ORLA_SETTINGS_CHANGED && restart_since == 0)
 		restart_since = GetCurrentTimestamp();
 }
 
@@ -354,28 +337,22 @@ begin_to_keep_house(void)
 
 	housekeeping_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  HOUSEKEEPING_EVERY_MS);
-	house_call = orla_call_make("keep_house", nothing);
-	house = orla_once_begin(house_call);
+	orla_apart_init(&house, orla_call_make("keep_house", nothing));
 	pfree(nothing);
 	MemoryContextSwitchTo(caller);
-	if (house == NULL)			/* no slot is free: next time */
-	{
-		dsm_detach(house_call);
-		house_call = NULL;
-	}
 }
 
+/* Where no process is free, it is tried again at the next time. */
 static void
 keep_house(void)
 {
-	if (house_call != NULL && orla_once_is_over(house, house_call))
-	{
-		dsm_detach(house_call);
-		pfree(house);
-		house_call = NULL;
-	}
-	if (house_call == NULL && GetCurrentTimestamp() >= housekeeping_at)
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	if (house.segment == NULL && GetCurrentTimestamp() >= housekeeping_at)
 		begin_to_keep_house();
+	if (house.segment != NULL && orla_apart_look(&house) != ORLA_APART_RUNS)
+		orla_apart_leave(&house);
+	MemoryContextSwitchTo(caller);
 }
 
 /* The claims of a worker that died are void: nobody else can hold one. */
@@ -435,7 +412,7 @@ time_to_sleep(void)
 
 	wait = sooner(wait, orla_http_engine_timeout(engine));
 	wait = sooner(wait, orla_tasks_timeout());
-	if (extension_is_here && house_call == NULL)
+	if (extension_is_here && house.segment == NULL)
 		wait = Min(wait, ms_until(housekeeping_at));
 	return Max(wait, 0);
 }
@@ -539,7 +516,7 @@ orla_worker_main(Datum arg)
 
 	BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
 	engine = orla_http_engine_create(TopMemoryContext);
-	orla_tasks_init(engine);
+	orla_round_init(engine);
 	set = make_wait_set();
 
 	if (sigsetjmp(error, 1) != 0)

@@ -125,13 +125,24 @@ sqlstate_for_caller(int sqlstate)
 	}
 }
 
+/* As orla_call_fail() has put them: one after the other. */
+static void
+find_texts(const OrlaCall *call, const char **message, const char **detail,
+		   const char **hint)
+{
+	*message = call->data;
+	*detail = *message + strlen(*message) + 1;
+	*hint = *detail + strlen(*detail) + 1;
+}
+
 static void
 rethrow(const OrlaCall *call)
 {
-	const char *message = pstrdup(call->data);
-	const char *detail = pstrdup(call->data + strlen(message) + 1);
-	const char *hint = pstrdup(call->data + strlen(message) + strlen(detail) + 2);
+	const char *message;
+	const char *detail;
+	const char *hint;
 
+	find_texts(call, &message, &detail, &hint);
 	ereport(ERROR,
 			(errcode(sqlstate_for_caller(call->sqlstate)),
 			 errmsg_internal("%s", message),
@@ -184,17 +195,31 @@ answer_of(Jsonb *result)
 	return NULL;				/* keep compilers quiet */
 }
 
+bool
+orla_call_has_failed(OrlaCall *call)
+{
+	return pg_atomic_read_u32(&call->state) == ORLA_CALL_FAILED;
+}
+
+Jsonb *
+orla_call_take_result(OrlaCall *call)
+{
+	Jsonb	   *result = (Jsonb *) palloc(VARSIZE(call->data));
+
+	memcpy(result, call->data, VARSIZE(call->data));
+	orla_call_wipe(call);
+	return result;
+}
+
 Jsonb *
 orla_call_take_answer(dsm_segment *segment)
 {
 	OrlaCall   *call = dsm_segment_address(segment);
 	Jsonb	   *result;
 
-	if (pg_atomic_read_u32(&call->state) == ORLA_CALL_FAILED)
+	if (orla_call_has_failed(call))
 		rethrow(call);
-	result = (Jsonb *) palloc(VARSIZE(call->data));
-	memcpy(result, call->data, VARSIZE(call->data));
-	orla_call_wipe(call);
+	result = orla_call_take_result(call);
 	dsm_detach(segment);
 	return answer_of(result);
 }
@@ -258,4 +283,15 @@ orla_call_fail(OrlaCall *call, int sqlstate, const char *message,
 	}
 	call->sqlstate = sqlstate;
 	hand_back(call, ORLA_CALL_FAILED);
+}
+
+void
+orla_call_fail_as(OrlaCall *call, OrlaCall *other)
+{
+	const char *message;
+	const char *detail;
+	const char *hint;
+
+	find_texts(other, &message, &detail, &hint);
+	orla_call_fail(call, other->sqlstate, message, detail, hint);
 }

@@ -68,6 +68,12 @@ extern void orla_call_wait_on_latch(long timeout);
  */
 extern Jsonb *orla_call_take_answer(dsm_segment *segment);
 
+/* Whether the operation raised an error. */
+extern bool orla_call_has_failed(OrlaCall *call);
+
+/* What it returned where it raised none, palloc'd; wiped in the segment. */
+extern Jsonb *orla_call_take_result(OrlaCall *call);
+
 extern void orla_call_wipe(OrlaCall *call);
 
 /* ---- the process that works --------------------------------------------- */
@@ -86,5 +92,8 @@ extern void orla_call_answer(OrlaCall *call, const Jsonb *result);
 /* message, detail and hint may be NULL; each is cut to 4 kB. */
 extern void orla_call_fail(OrlaCall *call, int sqlstate, const char *message,
 						   const char *detail, const char *hint);
+
+/* The error that `other` failed with. */
+extern void orla_call_fail_as(OrlaCall *call, OrlaCall *other);
 
 #endif							/* ORLA_WORKER_CALL_H */

@@ -1,12 +1,13 @@
 /*
  * worker_once.c
- *		A process for one call, where no worker is there to take it.
+ *		A process for one call: of a session where no worker is there to take it,
+ *		or of the worker for what takes long.
  *
  * It is a dynamic background worker: it needs no preloading, takes some
  * milliseconds, connects without a user, becomes orla_service, which nobody
- * can log in as, and runs the operation in one transaction.  Then it stays for a
- * moment, where it can, for the next call of anybody in this database; nothing of
- * a call is left in it that the worker would not have, too.
+ * can log in as, and runs the operation, each step in a transaction.  Then it
+ * stays for a moment, where it can, for the next call of anybody in this database;
+ * nothing of a call is left in it that the worker would not have, too.
  *
  * It makes no request to a provider: only the worker, which sees all that is
  * under way, can keep two of them from using one refresh token.
@@ -24,16 +25,11 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-#include "errors.h"
 #include "worker_call.h"
 #include "worker_once.h"
 #include "worker_operation.h"
 #include "worker_seat.h"
 #include "worker_step.h"
-
-/* How long a caller waits for a free worker slot, and how often it looks. */
-#define SLOT_WAIT_MS	3000
-#define SLOT_RETRY_MS	10
 
 /*
  * How long a process stays for another call, and how long altogether: what it has
@@ -42,166 +38,88 @@
 #define STAY_MS			1000
 #define LIFE_MS			60000
 
-/* How often a caller looks whether it lives, if nobody wakes him. */
-#define LIFE_LOOK_MS	1000
-
 #define LOCK_TIMEOUT	"2s"
 
-/* ---- the caller's side -------------------------------------------------- */
+/* ---- one call ------------------------------------------------------------ */
 
 static void
-describe_process(BackgroundWorker *worker, dsm_segment *segment)
+wipe(Jsonb *jsonb)
 {
-	memset(worker, 0, sizeof(*worker));
-	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker->bgw_library_name, "orla", BGW_MAXLEN);
-	strlcpy(worker->bgw_function_name, "orla_once_main", BGW_MAXLEN);
-	strlcpy(worker->bgw_name, "orla call", BGW_MAXLEN);
-	strlcpy(worker->bgw_type, "orla call", BGW_MAXLEN);
-	worker->bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker->bgw_notify_pid = MyProcPid;
+	if (jsonb != NULL)
+		explicit_bzero(jsonb, VARSIZE(jsonb));
 }
 
-BackgroundWorkerHandle *
-orla_once_begin(dsm_segment *segment)
+/* One step; NULL when it met an error, which the caller is told of. */
+static Jsonb *
+run(OrlaCall *call, const char *operation, Jsonb *args, OrlaStep *step)
 {
-	BackgroundWorker worker;
-	BackgroundWorkerHandle *handle;
+	ErrorData  *error;
+	Jsonb	   *result = orla_operation_run(operation, args, &error);
 
-	describe_process(&worker, segment);
-	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+	if (result == NULL)
+	{
+		orla_step_report_fault(operation, error);
+		orla_call_fail(call, error->sqlerrcode, error->message, error->detail,
+					   error->hint);
+		return NULL;
+	}
+	orla_step_read(result, step);
+	return result;
 }
 
-bool
-orla_once_is_over(BackgroundWorkerHandle *handle, dsm_segment *segment)
+/* What the worker would have another process do, and what follows that. */
+static Jsonb *
+run_apart(OrlaCall *call, OrlaStep *step, TimestampTz *began)
 {
-	pid_t		pid;
+	OrlaStep	apart = *step;
+	Jsonb	   *response = run(call, apart.apart, apart.args, step);
+	Jsonb	   *result = response;
 
-	return orla_call_is_over(dsm_segment_address(segment)) ||
-		GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
+	wipe(apart.args);
+	if (response != NULL && apart.next != NULL)
+	{
+		Jsonb	   *args = orla_step_continue(apart.state, response);
+
+		*began = GetCurrentTimestamp();
+		result = run(call, apart.next, args, step);
+		wipe(args);
+		wipe(response);
+	}
+	wipe(apart.state);
+	return result;
 }
 
 static void
-report_end(OrlaCall *call)
+wait_until(TimestampTz moment)
 {
-	orla_call_wipe(call);
-	ereport(ERROR,
-			(errcode(ERRCODE_ORLA_UNAVAILABLE),
-			 errmsg("too busy, try again"),
-			 errdetail("The process that does the work ended before it was done."),
-			 errhint("The server log tells why.")));
+	while (GetCurrentTimestamp() < moment)
+		orla_call_wait_on_latch(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), moment));
 }
-
-/* False where none waits for a call, or it does not take this one. */
-static bool
-serve_by_one_that_stayed(dsm_segment *segment)
-{
-	OrlaCall   *call = dsm_segment_address(segment);
-	OrlaSeatTicket ticket;
-
-	if (!orla_seat_give(segment, &ticket))
-		return false;
-	while (!orla_call_is_over(call))
-	{
-		if (orla_seat_is_left(&ticket) && !orla_call_is_over(call))
-			report_end(call);
-		orla_call_wait_on_latch(LIFE_LOOK_MS);
-	}
-	return !orla_call_take_back(call);
-}
-
-/*
- * Whoever waits takes what is free first, a process that stayed or a slot for a
- * new one: else those who come later would have the former.  NULL where one that
- * stayed has done it.  Those that wait for a call of another database make room.
- */
-static BackgroundWorkerHandle *
-find_process(dsm_segment *segment)
-{
-	BackgroundWorkerHandle *handle;
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  SLOT_WAIT_MS);
-
-	for (;;)
-	{
-		if (serve_by_one_that_stayed(segment))
-			return NULL;
-		if ((handle = orla_once_begin(segment)) != NULL)
-			return handle;
-		if (GetCurrentTimestamp() >= give_up)
-		{
-			orla_call_wipe(dsm_segment_address(segment));
-			ereport(ERROR,
-					(errcode(ERRCODE_ORLA_UNAVAILABLE),
-					 errmsg("too busy, try again"),
-					 errdetail("No background worker slot is free."),
-					 errhint("Raise max_worker_processes.")));
-		}
-		orla_seat_clear();
-		orla_call_wait_on_latch(SLOT_RETRY_MS);
-	}
-}
-
-/* A process that died without an answer is an error. */
-void
-orla_once_serve(dsm_segment *segment)
-{
-	OrlaCall   *call = dsm_segment_address(segment);
-	BackgroundWorkerHandle *handle = find_process(segment);
-
-	if (handle == NULL)
-		return;
-	while (!orla_call_is_over(call))
-	{
-		if (orla_once_is_over(handle, segment) && !orla_call_is_over(call))
-			report_end(call);
-		orla_call_wait_on_latch(-1);
-	}
-}
-
-/* ---- the process's side ------------------------------------------------- */
 
 static void
 serve(OrlaCall *call, Jsonb *args)
 {
-	ErrorData  *error;
-	Jsonb	   *result = orla_operation_run(call->operation, args, &error);
+	TimestampTz began = GetCurrentTimestamp();
 	OrlaStep	step;
+	Jsonb	   *result = run(call, call->operation, args, &step);
 
-	if (result == NULL)
+	while (result != NULL && step.kind == ORLA_STEP_APART)
 	{
-		orla_step_report_fault(call->operation, error);
-		orla_call_fail(call, error->sqlerrcode, error->message, error->detail,
-					   error->hint);
-		return;
+		wipe(result);
+		result = run_apart(call, &step, &began);
 	}
-	orla_step_read(result, &step);
+	if (result == NULL)
+		return;
 	if (step.kind == ORLA_STEP_RESULT)
+	{
+		wait_until(TimestampTzPlusMilliseconds(began, step.hold_ms));
 		orla_call_answer(call, result);
+	}
 	else
 		orla_call_fail(call, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					   ORLA_NO_WORKER_MESSAGE, ORLA_NO_WORKER_DETAIL,
 					   ORLA_NO_WORKER_HINT);
-	explicit_bzero(result, VARSIZE(result));
-}
-
-/* As a new process would have them; false if that cannot be, and one is needed. */
-static bool
-settings_are_those(const Jsonb *known)
-{
-	ErrorData  *error;
-	Jsonb	   *now;
-
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-	now = orla_operation_settings(&error);
-	return now != NULL && VARSIZE(now) == VARSIZE(known) &&
-		memcmp(now, known, VARSIZE(now)) == 0;
+	wipe(result);
 }
 
 static void
@@ -211,14 +129,16 @@ take(OrlaCall *call)
 
 	pgstat_report_activity(STATE_RUNNING, call->operation);
 	serve(call, args);
-	explicit_bzero(args, VARSIZE(args));
+	wipe(args);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	(void) pgstat_report_stat(true);
 }
 
+/* ---- the process --------------------------------------------------------- */
+
 /* Calls of others, each in memory of its own, until none comes for a moment. */
 static void
-stay(const Jsonb *settings)
+stay(void)
 {
 	MemoryContext of_call = AllocSetContextCreate(CurrentMemoryContext, "orla call of another",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -233,7 +153,12 @@ stay(const Jsonb *settings)
 
 		if (segment == NULL)	/* the caller left, or will see that we do */
 			return;
-		stays = settings_are_those(settings);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		stays = orla_operation_look_at_settings() == ORLA_SETTINGS_AS_BEFORE;
 		if (stays)
 			take(dsm_segment_address(segment));
 		else
@@ -248,8 +173,7 @@ orla_once_main(Datum arg)
 {
 	dsm_segment *segment;
 	OrlaCall   *call;
-	Jsonb	   *settings;
-	ErrorData  *error;
+	bool		can_stay;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -268,10 +192,10 @@ orla_once_main(Datum arg)
 	if (!orla_operation_settle_in(LOCK_TIMEOUT))
 		proc_exit(0);			/* the caller sees that we ended */
 
-	settings = orla_operation_settings(&error);
+	can_stay = orla_operation_look_at_settings() == ORLA_SETTINGS_AS_BEFORE;
 	take(call);
 	dsm_detach(segment);
-	if (settings != NULL)
-		stay(settings);
+	if (can_stay)
+		stay();
 	proc_exit(0);
 }

@@ -195,16 +195,27 @@ orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 	return run_queries(&query, 1, error) ? query.rows : NIL;
 }
 
-Jsonb *
-orla_operation_settings(ErrorData **error)
+OrlaSettings
+orla_operation_look_at_settings(void)
 {
+	static Jsonb *first = NULL;
 	Oid			type = OIDOID;
 	Datum		value = ObjectIdGetDatum(MyDatabaseId);
+	ErrorData  *error;
 	List	   *rows = orla_operation_rows("SELECT coalesce(jsonb_agg(setconfig), '[]') FROM pg_catalog.pg_db_role_setting"
 										   " WHERE setdatabase = $1 AND setrole = 0",
-										   1, &type, &value, error);
+										   1, &type, &value, &error);
+	Jsonb	   *now = rows == NIL ? NULL : linitial(rows);
 
-	return rows == NIL ? NULL : linitial(rows);
+	if (now == NULL)
+		return ORLA_SETTINGS_UNKNOWN;
+	if (first == NULL)
+	{
+		first = MemoryContextAlloc(TopMemoryContext, VARSIZE(now));
+		memcpy(first, now, VARSIZE(now));
+	}
+	return VARSIZE(now) == VARSIZE(first) && memcmp(now, first, VARSIZE(now)) == 0
+		? ORLA_SETTINGS_AS_BEFORE : ORLA_SETTINGS_CHANGED;
 }
 
 static ErrorData *

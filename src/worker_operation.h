@@ -29,8 +29,19 @@ extern bool orla_operation_settle_in(const char *lock_timeout);
 extern List *orla_operation_rows(const char *sql, int n, Oid *types, Datum *values,
 								 ErrorData **error);
 
-/* What ALTER DATABASE … SET says now, which counts for sessions that begin later. */
-extern Jsonb *orla_operation_settings(ErrorData **error);
+typedef enum OrlaSettings
+{
+	ORLA_SETTINGS_AS_BEFORE,
+	ORLA_SETTINGS_CHANGED,
+	ORLA_SETTINGS_UNKNOWN		/* they could not be read */
+} OrlaSettings;
+
+/*
+ * Whether ALTER DATABASE … SET says what it said when this process looked first.
+ * What it says counts for sessions that begin later, so a process that has to
+ * heed it ends and begins again.
+ */
+extern OrlaSettings orla_operation_look_at_settings(void);
 
 /* What orla.do_<operation>(args) returns; NULL and *error on an error. */
 extern Jsonb *orla_operation_run(const char *operation, Jsonb *args,

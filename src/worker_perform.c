@@ -24,13 +24,12 @@
 #include "place.h"
 #include "settings.h"
 #include "tenant.h"
+#include "worker_apart.h"
 #include "worker_call.h"
-#include "worker_once.h"
 #include "worker_shared.h"
 #include "worker_step.h"
 
 PG_FUNCTION_INFO_V1(orla_perform);
-PG_FUNCTION_INFO_V1(orla_perform_alone);
 PG_FUNCTION_INFO_V1(orla_perform_by_worker);
 PG_FUNCTION_INFO_V1(orla_consult);
 PG_FUNCTION_INFO_V1(orla_require_worker);
@@ -45,14 +44,6 @@ PG_FUNCTION_INFO_V1(orla_require_worker);
 
 /* How often a caller looks whether the worker lives, if nobody wakes it. */
 #define LIFE_LOOK_MS	1000
-
-/* Who may do an operation. */
-typedef enum Doer
-{
-	ANYBODY,
-	NOT_THE_WORKER,
-	THE_WORKER
-} Doer;
 
 /* Where a call waits. */
 typedef struct Ticket
@@ -221,12 +212,49 @@ wait_for_worker(dsm_segment *segment, const Ticket *ticket)
 	}
 }
 
+/* Where there is no worker. */
+static void
+have_it_done_apart(dsm_segment *segment)
+{
+	OrlaApart	apart;
+	OrlaApartState state;
+
+	orla_apart_init(&apart, segment);
+	while ((state = orla_apart_look(&apart)) != ORLA_APART_ANSWERED)
+	{
+		if (state == ORLA_APART_NO_ROOM || state == ORLA_APART_ENDED)
+		{
+			const char *detail;
+			const char *hint;
+
+			orla_apart_problem(state, &detail, &hint);
+			ereport(ERROR,
+					(errcode(ERRCODE_ORLA_UNAVAILABLE),
+					 errmsg("too busy, try again"),
+					 errdetail_internal("%s", detail),
+					 errhint("%s", hint)));
+		}
+		orla_call_wait_on_latch(orla_apart_timeout(state));
+	}
+}
+
+static void
+have_it_done(dsm_segment *segment)
+{
+	Ticket		ticket;
+
+	if (orla_shared != NULL && enqueue(segment, &ticket))
+		wait_for_worker(segment, &ticket);
+	else
+		have_it_done_apart(segment);
+}
+
 /*
- * Of the processes that there can be, a tenant has one at a time: with many
- * sessions it would take them from everybody who signs in.
+ * Of what takes a process a tenant has one at a time: with many sessions it would
+ * take them from everybody who signs in.
  */
 static void
-perform_as_tenant(const pg_uuid_t *tenant, dsm_segment *segment)
+have_it_done_for_tenant(const pg_uuid_t *tenant, dsm_segment *segment)
 {
 	LOCKTAG		place;
 
@@ -240,26 +268,34 @@ perform_as_tenant(const pg_uuid_t *tenant, dsm_segment *segment)
 				 errmsg("too busy, try again"),
 				 errdetail("Other sessions of yours do something like it.")));
 	}
-	orla_once_serve(segment);
+	have_it_done(segment);
 	orla_place_give_back(&place);
 }
 
+/* By the worker, where there has to be one. */
 static Jsonb *
-perform(const char *operation, const Jsonb *args, Doer doer)
+perform_by_worker(const char *operation, const Jsonb *args)
 {
 	dsm_segment *segment;
-	Ticket		ticket;
 
 	orla_call_check_operation(operation);
-	if (doer == THE_WORKER)
-		require_worker();
+	require_worker();
 	segment = orla_call_make(operation, args);
-	if (doer != NOT_THE_WORKER && orla_shared != NULL && enqueue(segment, &ticket))
-		wait_for_worker(segment, &ticket);
-	else if (orla_tenant_current() != NULL)
-		perform_as_tenant(orla_tenant_current(), segment);
+	have_it_done(segment);
+	return orla_call_take_answer(segment);
+}
+
+static Jsonb *
+perform(const char *operation, const Jsonb *args)
+{
+	dsm_segment *segment;
+
+	orla_call_check_operation(operation);
+	segment = orla_call_make(operation, args);
+	if (orla_tenant_current() != NULL)
+		have_it_done_for_tenant(orla_tenant_current(), segment);
 	else
-		orla_once_serve(segment);
+		have_it_done(segment);
 	return orla_call_take_answer(segment);
 }
 
@@ -275,22 +311,7 @@ orla_perform(PG_FUNCTION_ARGS)
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PreventCommandIfReadOnly(operation);
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), ANYBODY));
-}
-
-/*
- * orla.perform_alone(operation text, args jsonb) → jsonb
- *
- * The same, always in a process of its own: what takes long would keep the
- * worker from everybody else's calls.
- */
-Datum
-orla_perform_alone(PG_FUNCTION_ARGS)
-{
-	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
-
-	PreventCommandIfReadOnly(operation);
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), NOT_THE_WORKER));
+	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1)));
 }
 
 /*
@@ -305,7 +326,7 @@ orla_perform_by_worker(PG_FUNCTION_ARGS)
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PreventCommandIfReadOnly(operation);
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), THE_WORKER));
+	PG_RETURN_JSONB_P(perform_by_worker(operation, PG_GETARG_JSONB_P(1)));
 }
 
 /*
@@ -319,7 +340,7 @@ orla_consult(PG_FUNCTION_ARGS)
 {
 	char	   *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_JSONB_P(perform(operation, PG_GETARG_JSONB_P(1), THE_WORKER));
+	PG_RETURN_JSONB_P(perform_by_worker(operation, PG_GETARG_JSONB_P(1)));
 }
 
 /* orla.require_worker(): raises 55000 where there is none. */

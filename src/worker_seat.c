@@ -110,6 +110,16 @@ leave(int code, Datum arg)
 	LWLockRelease(orla_shared->lock);
 }
 
+/* The worker may have a call that nobody had time for.  Hold the lock. */
+static void
+tell_worker(void)
+{
+	OrlaWorkerSlot *slot = orla_shared_slot_of(MyDatabaseId);
+
+	if (slot != NULL && slot->proc != NULL)
+		SetLatch(&slot->proc->procLatch);
+}
+
 /* Ready for a call: on the seat that it has, or a free one. */
 static void
 sit_down(void)
@@ -135,6 +145,7 @@ sit_down(void)
 	{
 		own->segment = DSM_HANDLE_INVALID;
 		own->caller = NULL;
+		tell_worker();
 	}
 	LWLockRelease(orla_shared->lock);
 }

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
 #include "worker_step.h"
@@ -35,6 +36,25 @@ object_of(Jsonb *object, const char *name)
 	return JsonbValueToJsonb(&value);
 }
 
+static int
+integer_of(Jsonb *object, const char *name)
+{
+	JsonbValue	value;
+
+	if (find(object, name, &value) == NULL || value.type != jbvNumeric)
+		return 0;
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value.val.numeric)));
+}
+
+/* The name of an operation, NULL where there is none that could be one. */
+static char *
+operation_of(Jsonb *object, const char *name)
+{
+	char	   *operation = text_of(object, name);
+
+	return operation != NULL && strlen(operation) < NAMEDATALEN - 4 ? operation : NULL;
+}
+
 void
 orla_step_read(Jsonb *result, OrlaStep *step)
 {
@@ -47,6 +67,7 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 	if (find(result, "answer", &value) != NULL || find(result, "refusal", &value) != NULL)
 	{
 		step->kind = ORLA_STEP_RESULT;
+		step->hold_ms = integer_of(result, "hold_ms");
 		return;
 	}
 	step->key = text_of(result, "wait");
@@ -57,16 +78,22 @@ orla_step_read(Jsonb *result, OrlaStep *step)
 	}
 	step->key = text_of(result, "key");
 	step->args = object_of(result, "args");
-	step->next = text_of(result, "run");
+	step->next = operation_of(result, "run");
 	if (step->next != NULL && step->args != NULL)
 	{
 		step->kind = ORLA_STEP_RUN;
 		return;
 	}
-	step->next = text_of(result, "next");
-	step->progress = text_of(result, "progress");
-	step->request = object_of(result, "http");
+	step->next = operation_of(result, "next");
 	step->state = object_of(result, "state");
+	step->apart = operation_of(result, "apart");
+	if (step->apart != NULL && step->args != NULL)
+	{
+		step->kind = ORLA_STEP_APART;
+		return;
+	}
+	step->progress = operation_of(result, "progress");
+	step->request = object_of(result, "http");
 	step->together = find(result, "together", &value) != NULL &&
 		value.type == jbvBool && value.val.boolean;
 	if (step->request != NULL && step->next != NULL)

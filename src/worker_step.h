@@ -5,7 +5,9 @@
  * orla.do_<operation>(args) returns one of
  *
  *		{"answer": …}		for the caller, done
- *		{"refusal": {…}}	an error for the caller, done
+ *		{"refusal": {…}}	an error for the caller, done; either with "hold_ms":
+ *							n (optional), to be handed over so long after the
+ *							step began, whatever it took
  *		{"http": {request}, "next": "operation", "state": {…}, "key": "…",
  *		 "progress": "operation"}
  *							make the request, then run do_<next> with
@@ -15,6 +17,11 @@
  *							of its kind; do_<progress> (optional) is told once a
  *							second, with {"state": …, "received": bytes}, and
  *							its answer false ends the task
+ *		{"apart": "operation", "args": {…}, "next": "operation", "state": {…}}
+ *							have another process run do_<apart>, which takes
+ *							long, then run do_<next> with {"state": …,
+ *							"response": its result}; without next, its result is
+ *							ours
  *		{"run": "operation", "args": {…}, "key": "…"}
  *							run that next, in a transaction of its own
  *		{"wait": "key"}		something is under way under this key: run the
@@ -33,6 +40,7 @@ typedef enum OrlaStepKind
 {
 	ORLA_STEP_RESULT,
 	ORLA_STEP_HTTP,
+	ORLA_STEP_APART,
 	ORLA_STEP_RUN,
 	ORLA_STEP_WAIT,
 	ORLA_STEP_MALFORMED
@@ -43,12 +51,14 @@ typedef struct OrlaStep
 {
 	OrlaStepKind kind;
 	char	   *key;			/* WAIT; HTTP and RUN: may be NULL */
-	char	   *next;			/* HTTP, RUN */
+	char	   *apart;			/* APART */
+	char	   *next;			/* HTTP, RUN; APART: may be NULL */
 	char	   *progress;		/* HTTP; may be NULL */
 	Jsonb	   *request;		/* HTTP */
-	Jsonb	   *state;			/* HTTP; NULL: none */
-	Jsonb	   *args;			/* RUN */
+	Jsonb	   *state;			/* HTTP, APART; NULL: none */
+	Jsonb	   *args;			/* APART, RUN */
 	bool		together;		/* HTTP */
+	int			hold_ms;		/* RESULT */
 } OrlaStep;
 
 extern void orla_step_read(Jsonb *result, OrlaStep *step);

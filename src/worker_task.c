@@ -1,64 +1,24 @@
 /*
  * worker_task.c
- *		What a worker has under way.
- *
- * Ownership: a task has a memory context of its own, which holds the task, its
- * arguments, its state and the request's response; it is deleted with the task.
- * What may hold tokens is wiped before.  The segment of a call is pinned and
- * detached with the task.
- *
- * A task is in exactly one list, or it is `current`.
+ *		One task of a worker: its steps.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "errors.h"
 #include "http_json.h"
+#include "worker_apart.h"
 #include "worker_call.h"
+#include "worker_list.h"
 #include "worker_operation.h"
 #include "worker_step.h"
 #include "worker_task.h"
 
-typedef struct Task
-{
-	dlist_node	node;
-	MemoryContext memory;
-	dsm_segment *segment;		/* NULL: work of our own */
-	OrlaCall   *call;			/* NULL: likewise, or answered already */
-	char		operation[NAMEDATALEN]; /* to be run next */
-	Jsonb	   *args;			/* for it */
-	Jsonb	   *call_args;		/* of the call, for running it again */
-	char	   *key;			/* under which a request is in flight */
-	char	   *waits_for;
-	Jsonb	   *state;			/* for the operation that takes the response */
-	OrlaHttpTransfer *transfer; /* the request under way */
-	char	   *progress;		/* operation that is told how it goes; NULL */
-	TimestampTz report_at;		/* when to tell it */
-	Jsonb	   *response;
-	bool		responded;		/* the request has ended, args are to be made of it */
-	bool		records;		/* args hold a response */
-	bool		together;		/* ... which may be recorded with others */
-	int			waits;			/* how often it has waited for others */
-	int			tries;			/* how often the step has met an error */
-	TimestampTz began_at;		/* the step, or the waiting */
-	TimestampTz run_at;			/* when to try it again */
-} Task;
-
 /* More would mean that what it waits for never helps. */
 #define WAITS_MAX			3
-
-/* How often do_<progress> is told. */
-#define REPORT_EVERY_MS		1000
-
-/* How long a caller waits for what others have under way. */
-#define WAIT_MS				30000
 
 /* How long a caller waits for locks, and how often they are tried. */
 #define LOCKED_MS			2000
@@ -68,34 +28,9 @@ typedef struct Task
 /* How long a response is kept that cannot be recorded. */
 #define RECORD_MS			(10 * 60 * 1000)
 
-/*
- * Responses that are recorded in one transaction.  No more, so that requests
- * that end meanwhile are not kept waiting.
- */
-#define TOGETHER_MAX		32
-
-/*
- * Of those that wait to be recorded so many leave room for others, whose requests
- * are then on their way while these are recorded.
- */
-#define HEARD_MAX			128
-
-/*
- * How many are advanced before it is looked for work that is due: what has ended
- * makes room for others, which are not to wait until all that ended is recorded.
- */
-#define ADVANCE_MAX			8
-
 OrlaTaskCounters orla_task_counters;
 
 static OrlaHttpEngine *http_engine = NULL;
-
-static dlist_head requesting = DLIST_STATIC_INIT(requesting);	/* a request is under way */
-static dlist_head ready = DLIST_STATIC_INIT(ready); /* can be run */
-static dlist_head waiting = DLIST_STATIC_INIT(waiting); /* for another task's key */
-static dlist_head aside = DLIST_STATIC_INIT(aside); /* until run_at */
-static dlist_head *const lists[] = {&requesting, &ready, &waiting, &aside};
-static Task *current = NULL;
 
 void
 orla_tasks_init(OrlaHttpEngine *engine)
@@ -103,97 +38,7 @@ orla_tasks_init(OrlaHttpEngine *engine)
 	http_engine = engine;
 }
 
-/* ---- the life of a task -------------------------------------------------- */
-
-static void
-wipe_jsonb(Jsonb *jsonb)
-{
-	if (jsonb != NULL)
-		explicit_bzero(jsonb, VARSIZE(jsonb));
-}
-
-static void
-wipe_and_free(Jsonb **jsonb)
-{
-	wipe_jsonb(*jsonb);
-	if (*jsonb != NULL)
-		pfree(*jsonb);
-	*jsonb = NULL;
-}
-
-static Task *
-make_task(void)
-{
-	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "orla task",
-												 ALLOCSET_DEFAULT_SIZES);
-	Task	   *task = MemoryContextAllocZero(memory, sizeof(Task));
-
-	task->memory = memory;
-	task->began_at = GetCurrentTimestamp();
-	return task;
-}
-
-static bool
-has_key(const Task *task, const char *key)
-{
-	return task->key != NULL && strcmp(task->key, key) == 0;
-}
-
-/* A task that waits for its own key holds none yet. */
-static bool
-is_in_flight(const char *key)
-{
-	int			i;
-
-	for (i = 0; i < lengthof(lists); i++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[i])
-		{
-			if (has_key(dlist_container(Task, node, iter.cur), key))
-				return true;
-		}
-	}
-	return current != NULL && has_key(current, key);
-}
-
-/* Those that waited for the key can run again. */
-static void
-release_waiters(const char *key)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &waiting)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (strcmp(task->waits_for, key) == 0)
-		{
-			task->began_at = GetCurrentTimestamp();
-			dlist_delete(&task->node);
-			dlist_push_tail(&ready, &task->node);
-		}
-	}
-}
-
-/* The task is in no list. */
-static void
-finish_task(Task *task)
-{
-	if (current == task)
-		current = NULL;
-	if (task->key != NULL)
-		release_waiters(task->key);
-	wipe_jsonb(task->args);
-	wipe_jsonb(task->call_args);
-	wipe_jsonb(task->state);
-	wipe_jsonb(task->response);
-	if (task->segment != NULL)
-		dsm_detach(task->segment);
-	MemoryContextSwitchTo(TopMemoryContext);
-	MemoryContextDelete(task->memory);
-}
+/* ---- the end of a task --------------------------------------------------- */
 
 static void
 note_error(const char *message)
@@ -204,7 +49,7 @@ note_error(const char *message)
 
 /* The caller has its answer; the task may go on without. */
 static void
-fail_call(Task *task, int sqlstate, const char *message, const char *detail,
+fail_call(OrlaTask *task, int sqlstate, const char *message, const char *detail,
 		  const char *hint)
 {
 	if (task->call != NULL)
@@ -212,57 +57,26 @@ fail_call(Task *task, int sqlstate, const char *message, const char *detail,
 	task->call = NULL;
 }
 
-static void
-fail_busy(Task *task, const char *detail)
+void
+orla_task_fail_busy(OrlaTask *task, const char *detail)
 {
 	fail_call(task, ERRCODE_ORLA_UNAVAILABLE, "too busy, try again", detail,
 			  "Try again in a moment.");
 }
 
-/*
- * Lets go of the calls whose callers have left: there are only so many segments
- * in the whole server, and whoever calls and cancels, again and again, would
- * take them all.
- */
-static void
-forget_callers(void)
-{
-	int			i;
-
-	for (i = 0; i < lengthof(lists); i++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[i])
-		{
-			Task	   *task = dlist_container(Task, node, iter.cur);
-
-			if (task->segment == NULL || !orla_call_is_left(dsm_segment_address(task->segment)))
-				continue;
-			dsm_detach(task->segment);
-			task->segment = NULL;
-			task->call = NULL;
-		}
-	}
-}
-
-/*
- * Ends a task that has not come to its end.  What it had claimed nobody has
- * under way any more.
- */
-static void
-give_up(Task *task)
+void
+orla_task_give_up(OrlaTask *task)
 {
 	ErrorData  *error;
 
-	fail_busy(task, "The work came to no end.");	/* unless it has an answer */
+	orla_task_fail_busy(task, "The work came to no end.");	/* unless it has an answer */
 	if (task->key != NULL)
 	{
 		Jsonb	   *key = orla_step_key(task->key);
 
 		(void) orla_operation_run("release_claim", key, &error);
 	}
-	finish_task(task);
+	orla_task_free(task);
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -271,12 +85,11 @@ give_up(Task *task)
 static void
 request_ended(void *arg, OrlaHttpResponse *response)
 {
-	Task	   *task = arg;
+	OrlaTask   *task = arg;
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
 	/* First of all: what follows may raise. */
-	dlist_delete(&task->node);
-	dlist_push_tail(&ready, &task->node);
+	orla_task_move(task, ORLA_TASKS_READY);
 	task->transfer = NULL;
 	task->responded = true;
 	if (response->failure != ORLA_HTTP_NONE)
@@ -311,7 +124,7 @@ wipe_request(OrlaHttpRequest *request)
  * fault of ours and no reason to end the process.
  */
 static bool
-send_request(Task *task, Jsonb *json)
+send_request(OrlaTask *task, Jsonb *json)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -329,30 +142,129 @@ send_request(Task *task, Jsonb *json)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	wipe_jsonb(json);
+	explicit_bzero(json, VARSIZE(json));
 	return task->transfer != NULL;
 }
 
 /* A task keeps the key that it began with, whatever its later requests say. */
 static void
-start_request(Task *task, OrlaStep *step)
+start_request(OrlaTask *task, OrlaStep *step)
 {
 	if (task->key == NULL)
 		task->key = step->key;
-	if (strlen(step->next) >= NAMEDATALEN || !send_request(task, step->request))
+	if (!send_request(task, step->request))
 	{
 		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed request", NULL, NULL);
-		give_up(task);
+		orla_task_give_up(task);
 		return;
 	}
 	strlcpy(task->operation, step->next, NAMEDATALEN);
 	task->state = step->state;
 	task->progress = step->progress;
-	task->report_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REPORT_EVERY_MS);
+	task->report_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORLA_TASK_REPORT_EVERY_MS);
 	task->together = step->together;
-	dlist_push_tail(&requesting, &task->node);
-	current = NULL;
+	orla_task_put(task, ORLA_TASKS_REQUESTING);
 	orla_task_counters.requests++;
+}
+
+/* ---- another process ----------------------------------------------------- */
+
+/* NULL where there is no memory or no descriptor for it. */
+static dsm_segment *
+make_call(const char *operation, Jsonb *args)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	dsm_segment *volatile segment = NULL;
+
+	PG_TRY();
+	{
+		segment = orla_call_make(operation, args);
+		dsm_pin_mapping(segment);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		EmitErrorReport();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return segment;
+}
+
+static void
+start_apart(OrlaTask *task, OrlaStep *step)
+{
+	dsm_segment *segment = make_call(step->apart, step->args);
+
+	explicit_bzero(step->args, VARSIZE(step->args));
+	if (segment == NULL)
+	{
+		orla_task_fail_busy(task, "The worker had no memory or no descriptor for another process.");
+		orla_task_give_up(task);
+		return;
+	}
+	orla_apart_init(&task->apart, segment);
+	strlcpy(task->operation, step->next != NULL ? step->next : "", NAMEDATALEN);
+	task->state = step->state;
+	orla_task_put(task, ORLA_TASKS_APART);
+	(void) orla_task_look_apart(task);
+}
+
+/* The task is in no list. */
+static void
+take_apart_answer(OrlaTask *task)
+{
+	OrlaCall   *apart = dsm_segment_address(task->apart.segment);
+	Jsonb	   *result;
+
+	if (orla_call_has_failed(apart))
+	{
+		if (task->call != NULL)
+			orla_call_fail_as(task->call, apart);
+		task->call = NULL;
+		orla_task_give_up(task);
+		return;
+	}
+	result = orla_call_take_result(apart);
+	orla_apart_leave(&task->apart);
+	task->began_at = GetCurrentTimestamp();
+	task->records = false;
+	task->tries = 0;
+	if (task->operation[0] == '\0')
+		task->result = result;
+	else
+	{
+		orla_wipe_and_free(&task->args);
+		task->args = orla_step_continue(task->state, result);
+		orla_wipe_and_free(&task->state);
+		orla_wipe_and_free(&result);
+	}
+	orla_task_put_before_recordings(task);
+}
+
+long
+orla_task_look_apart(OrlaTask *task)
+{
+	MemoryContext caller = MemoryContextSwitchTo(task->memory);
+	OrlaApartState state = orla_apart_look(&task->apart);
+	const char *detail;
+	const char *hint;
+
+	if (state == ORLA_APART_ANSWERED || state == ORLA_APART_NO_ROOM || state == ORLA_APART_ENDED)
+	{
+		dlist_delete(&task->node);
+		orla_task_current = task;
+	}
+	if (state == ORLA_APART_ANSWERED)
+		take_apart_answer(task);
+	else if (state == ORLA_APART_NO_ROOM || state == ORLA_APART_ENDED)
+	{
+		orla_apart_problem(state, &detail, &hint);
+		fail_call(task, ERRCODE_ORLA_UNAVAILABLE, "too busy, try again", detail, hint);
+		orla_task_give_up(task);
+	}
+	MemoryContextSwitchTo(caller);
+	return orla_apart_timeout(state);
 }
 
 /* ---- steps --------------------------------------------------------------- */
@@ -362,92 +274,92 @@ start_request(Task *task, OrlaStep *step)
  * came to no end, and is told so.
  */
 static void
-wait_for_key(Task *task, OrlaStep *step)
+wait_for_key(OrlaTask *task, OrlaStep *step)
 {
 	if (task->call_args == NULL || task->records || ++task->waits > WAITS_MAX)
 	{
-		fail_busy(task, "What the call waited for has not ended.");
-		give_up(task);
+		orla_task_fail_busy(task, "What the call waited for has not ended.");
+		orla_task_give_up(task);
 		return;
 	}
 	task->args = orla_step_flag(task->call_args,
-								is_in_flight(step->key) ? "waited" : "unclaimed");
+								orla_task_is_in_flight(step->key) ? "waited" : "unclaimed");
 	task->waits_for = step->key;
 	task->began_at = GetCurrentTimestamp();
-	dlist_push_tail(is_in_flight(step->key) ? &waiting : &ready, &task->node);
-	current = NULL;
-}
-
-/* Before those that have an answer to record: a place is free that they leave empty. */
-static void
-put_before_recordings(Task *task)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &ready)
-	{
-		Task	   *other = dlist_container(Task, node, iter.cur);
-
-		if (other->responded || other->records)
-		{
-			dlist_insert_before(iter.cur, &task->node);
-			return;
-		}
-	}
-	dlist_push_tail(&ready, &task->node);
+	orla_task_put(task, orla_task_is_in_flight(step->key) ? ORLA_TASKS_WAITING : ORLA_TASKS_READY);
 }
 
 /* In a transaction of its own, when the tasks are advanced. */
 static void
-run_next(Task *task, OrlaStep *step)
+run_next(OrlaTask *task, OrlaStep *step)
 {
 	if (task->key == NULL)
 		task->key = step->key;
-	if (strlen(step->next) >= NAMEDATALEN)
-	{
-		fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
-		give_up(task);
-		return;
-	}
 	strlcpy(task->operation, step->next, NAMEDATALEN);
 	task->args = step->args;
 	task->records = false;
 	task->tries = 0;
 	task->began_at = GetCurrentTimestamp();
-	put_before_recordings(task);
-	current = NULL;
+	orla_task_put_before_recordings(task);
+}
+
+/* Not before its time, which then tells nothing of what the step took. */
+static void
+take_result(OrlaTask *task, OrlaStep *step, Jsonb *result)
+{
+	TimestampTz when = TimestampTzPlusMilliseconds(task->began_at, step->hold_ms);
+
+	if (step->hold_ms > 0 && GetCurrentTimestamp() < when)
+	{
+		task->result = result;
+		task->run_at = when;
+		orla_task_put(task, ORLA_TASKS_ASIDE);
+		return;
+	}
+	if (task->call != NULL)
+		orla_call_answer(task->call, result);
+	explicit_bzero(result, VARSIZE(result));
+	orla_task_free(task);
+}
+
+static void
+take_malformed_step(OrlaTask *task)
+{
+	elog(LOG, "orla operation \"%s\" returned no step", task->operation);
+	fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
+	orla_task_give_up(task);
 }
 
 /* What to do with an operation's result. */
 static void
-take_step(Task *task, Jsonb *result)
+take_step(OrlaTask *task, Jsonb *result)
 {
 	OrlaStep	step;
 
 	orla_step_read(result, &step);
+	if (step.kind == ORLA_STEP_RESULT)
+	{
+		take_result(task, &step, result);
+		return;
+	}
+	explicit_bzero(result, VARSIZE(result));
 	switch (step.kind)
 	{
-		case ORLA_STEP_RESULT:
-			if (task->call != NULL)
-				orla_call_answer(task->call, result);
-			wipe_jsonb(result);
-			finish_task(task);
-			break;
 		case ORLA_STEP_HTTP:
-			wipe_jsonb(result);
 			start_request(task, &step);
 			break;
+		case ORLA_STEP_APART:
+			start_apart(task, &step);
+			break;
 		case ORLA_STEP_RUN:
-			wipe_jsonb(result);
 			run_next(task, &step);
 			break;
 		case ORLA_STEP_WAIT:
 			wait_for_key(task, &step);
 			break;
+		case ORLA_STEP_RESULT:
 		case ORLA_STEP_MALFORMED:
-			elog(LOG, "orla operation \"%s\" returned no step", task->operation);
-			fail_call(task, ERRCODE_INTERNAL_ERROR, "malformed step", NULL, NULL);
-			give_up(task);
+			take_malformed_step(task);
 			break;
 	}
 }
@@ -469,73 +381,82 @@ is_about_locks(const ErrorData *error)
 }
 
 static bool
-is_worth_another_try(const Task *task, const ErrorData *error, long spent)
+is_worth_another_try(const OrlaTask *task, const ErrorData *error, long spent)
 {
 	if (task->records)
 		return spent < RECORD_MS;
 	return is_about_locks(error) && spent < LOCKED_MS;
 }
 
-static void
-put_aside(Task *task)
+void
+orla_task_put_aside(OrlaTask *task)
 {
 	long		pause = Min(RETRY_MS << Min(task->tries, 10), RETRY_MAX_MS);
 
 	task->tries++;
 	task->run_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
-	dlist_push_tail(&aside, &task->node);
-	current = NULL;
+	orla_task_put(task, ORLA_TASKS_ASIDE);
 }
 
 /* A caller does not wait for a recording that takes its time. */
 static void
-take_error(Task *task, ErrorData *error)
+take_error(OrlaTask *task, ErrorData *error)
 {
 	long		spent = TimestampDifferenceMilliseconds(task->began_at, GetCurrentTimestamp());
-	long		patience = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? WAIT_MS : LOCKED_MS;
+	long		patience = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? ORLA_TASK_WAIT_MS : LOCKED_MS;
 
 	note_error(error->message);
 	if (is_about_locks(error) && spent >= patience)
-		fail_busy(task, "Somebody holds a lock that the work needs.");
+		orla_task_fail_busy(task, "Somebody holds a lock that the work needs.");
 	else if (!is_about_locks(error))
 	{
 		orla_step_report_fault(task->operation, error);
 		fail_call(task, error->sqlerrcode, error->message, error->detail, error->hint);
 	}
 	if (is_worth_another_try(task, error, spent))
-		put_aside(task);
+		orla_task_put_aside(task);
 	else
-		give_up(task);
+		orla_task_give_up(task);
 }
 
-/* The response that has come, as arguments of the operation that takes it. */
-static void
-take_response(Task *task)
+void
+orla_task_take_response(OrlaTask *task)
 {
-	wipe_and_free(&task->args);
+	orla_wipe_and_free(&task->args);
 	task->args = orla_step_continue(task->state, task->response);
-	wipe_and_free(&task->state);
-	wipe_and_free(&task->response);
+	orla_wipe_and_free(&task->state);
+	orla_wipe_and_free(&task->response);
 	task->responded = false;
 	task->records = true;
 	task->tries = 0;
 	task->began_at = GetCurrentTimestamp();
 }
 
-/* The task is in no list. */
-static void
-run_task(Task *task)
+static Jsonb *
+run_operation(OrlaTask *task, ErrorData **error)
+{
+	Jsonb	   *result;
+
+	pgstat_report_activity(STATE_RUNNING, task->operation);
+	result = orla_operation_run(task->operation, task->args, error);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return result;
+}
+
+void
+orla_task_run(OrlaTask *task)
 {
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 	ErrorData  *error;
 	Jsonb	   *result;
 
-	current = task;
+	orla_task_current = task;
 	if (task->responded)
-		take_response(task);
-	pgstat_report_activity(STATE_RUNNING, task->operation);
-	result = orla_operation_run(task->operation, task->args, &error);
-	pgstat_report_activity(STATE_IDLE, NULL);
+		orla_task_take_response(task);
+	result = task->result;
+	task->result = NULL;
+	if (result == NULL)
+		result = run_operation(task, &error);
 	if (result != NULL)
 		take_step(task, result);
 	else
@@ -543,70 +464,10 @@ run_task(Task *task)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Those at the head of the list that may be recorded in one transaction. */
-static int
-find_company(Task **tasks)
-{
-	int			n = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &ready)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (n == TOGETHER_MAX || !task->together ||
-			strcmp(task->operation, dlist_container(Task, node, dlist_head_node(&ready))->operation) != 0)
-			break;
-		tasks[n++] = task;
-	}
-	return n;
-}
-
-/*
- * One commit for many; how many there were.  They stay in the list until it is
- * done; where one of them fails, each is run by itself.
- */
-static int
-run_together(void)
-{
-	Task	   *tasks[TOGETHER_MAX];
-	Jsonb	   *args[TOGETHER_MAX];
-	Jsonb	   *results[TOGETHER_MAX];
-	MemoryContext caller = CurrentMemoryContext;
-	ErrorData  *error;
-	int			n = find_company(tasks);
-	int			i;
-
-	if (n < 2)
-		return 0;
-	for (i = 0; i < n; i++)
-	{
-		MemoryContextSwitchTo(tasks[i]->memory);
-		if (tasks[i]->responded)
-			take_response(tasks[i]);
-		args[i] = tasks[i]->args;
-		tasks[i]->together = false;
-	}
-	MemoryContextSwitchTo(caller);
-	pgstat_report_activity(STATE_RUNNING, tasks[0]->operation);
-	if (!orla_operation_run_together(tasks[0]->operation, n, args, results, &error))
-		return 0;
-	pgstat_report_activity(STATE_IDLE, NULL);
-	for (i = 0; i < n; i++)
-	{
-		MemoryContextSwitchTo(tasks[i]->memory);
-		dlist_delete(&tasks[i]->node);
-		current = tasks[i];
-		take_step(tasks[i], results[i]);
-		MemoryContextSwitchTo(caller);
-	}
-	return n;
-}
-
 void
 orla_task_start_call(dsm_segment *segment)
 {
-	Task	   *task = make_task();
+	OrlaTask   *task = orla_task_make();
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
 	dsm_pin_mapping(segment);
@@ -617,240 +478,18 @@ orla_task_start_call(dsm_segment *segment)
 	task->args = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(task->call_args));
 	MemoryContextSwitchTo(caller);
 	orla_task_counters.calls++;
-	run_task(task);
+	orla_task_run(task);
 }
 
 void
 orla_task_start_own(Jsonb *work)
 {
-	Task	   *task = make_task();
+	OrlaTask   *task = orla_task_make();
 	MemoryContext caller = MemoryContextSwitchTo(task->memory);
 
-	current = task;
+	orla_task_current = task;
 	strlcpy(task->operation, "due_work", NAMEDATALEN);
 	/* What the step points to has to live as long as the task. */
 	take_step(task, (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(work)));
 	MemoryContextSwitchTo(caller);
-}
-
-/* ---- all of them ---------------------------------------------------------- */
-
-/*
- * Those that were put aside for long enough, and callers that waited too long or
- * have left.
- */
-static void
-look_at_the_clock(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &aside)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (task->run_at <= now)
-		{
-			dlist_delete(&task->node);
-			dlist_push_tail(&ready, &task->node);
-		}
-	}
-	dlist_foreach_modify(iter, &waiting)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		/* Nothing is done yet, and nobody waits for it. */
-		if (task->segment == NULL ||
-			TimestampDifferenceExceeds(task->began_at, now, WAIT_MS))
-		{
-			dlist_delete(&task->node);
-			fail_busy(task, "What the call waited for has not ended.");
-			finish_task(task);
-		}
-	}
-}
-
-/* An error says nothing: the request goes on. */
-static bool
-is_wanted(Task *task)
-{
-	Jsonb	   *args = orla_step_progress(task->state, orla_http_received(task->transfer));
-	ErrorData  *error;
-	Jsonb	   *result = orla_operation_run(task->progress, args, &error);
-
-	if (result == NULL)
-		orla_step_report_fault(task->progress, error);
-	return result == NULL || !orla_step_is_no(result);
-}
-
-/* What has come until now is for the operation that takes the response. */
-static void
-drop_request(Task *task)
-{
-	OrlaHttpResponse dropped = {.failure = ORLA_HTTP_DROPPED, .sent = true, .body = ""};
-	MemoryContext caller = MemoryContextSwitchTo(task->memory);
-
-	dropped.message = "nobody waits for the answer";
-	dropped.partial = orla_http_begun(task->transfer, &dropped.partial_len);
-	task->response = orla_http_response_to_jsonb(&dropped);
-	orla_http_give_up(http_engine, task->transfer);
-	task->transfer = NULL;
-	task->responded = true;
-	dlist_delete(&task->node);
-	dlist_push_tail(&ready, &task->node);
-	MemoryContextSwitchTo(caller);
-}
-
-/*
- * Tells how much has come of the answers that somebody wants to know of, and
- * drops the requests that nobody waits for any more.
- */
-static void
-report_progress(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &requesting)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (task->progress == NULL || now < task->report_at)
-			continue;
-		task->report_at = TimestampTzPlusMilliseconds(now, REPORT_EVERY_MS);
-		if (!is_wanted(task))
-			drop_request(task);
-	}
-}
-
-int
-orla_tasks_advance(void)
-{
-	int			n = 0;
-	int			together;
-	int64		requests;
-
-	forget_callers();
-	look_at_the_clock();
-	report_progress();
-	while (!dlist_is_empty(&ready) && n < ADVANCE_MAX)
-	{
-		together = run_together();
-		CHECK_FOR_INTERRUPTS();
-		if (together > 0)
-			return n + together;
-		requests = orla_task_counters.requests;
-		run_task(dlist_container(Task, node, dlist_pop_head_node(&ready)));
-		n++;
-		/* What it asks for goes out now, not when all the others are ready. */
-		if (orla_task_counters.requests > requests)
-			orla_http_run(http_engine);
-		CHECK_FOR_INTERRUPTS();
-	}
-	return n;
-}
-
-ArrayType *
-orla_tasks_heard(void)
-{
-	Datum		keys[HEARD_MAX];
-	int			n = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &ready)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-
-		if (n < HEARD_MAX && task->responded && task->key != NULL)
-			keys[n++] = CStringGetTextDatum(task->key);
-	}
-	return construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-long
-orla_tasks_timeout(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	long		wait = -1;
-	dlist_iter	iter;
-
-	if (!dlist_is_empty(&ready))
-		return 0;
-	dlist_foreach(iter, &aside)
-	{
-		long		ms = TimestampDifferenceMilliseconds(now, dlist_container(Task, node, iter.cur)->run_at);
-
-		wait = wait < 0 ? ms : Min(wait, ms);
-	}
-	dlist_foreach(iter, &requesting)
-	{
-		Task	   *task = dlist_container(Task, node, iter.cur);
-		long		ms = TimestampDifferenceMilliseconds(now, task->report_at);
-
-		if (task->progress != NULL)
-			wait = wait < 0 ? ms : Min(wait, ms);
-	}
-	return wait;
-}
-
-int
-orla_tasks_in_flight(void)
-{
-	return orla_http_in_flight(http_engine);
-}
-
-int
-orla_tasks_on_the_way_to(const char *operation)
-{
-	int			n = 0;
-	int			i;
-
-	for (i = 0; i < lengthof(lists); i++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[i])
-			n += strcmp(dlist_container(Task, node, iter.cur)->operation, operation) == 0;
-	}
-	return n;
-}
-
-bool
-orla_tasks_idle(void)
-{
-	return dlist_is_empty(&requesting) && dlist_is_empty(&ready) && dlist_is_empty(&aside);
-}
-
-void
-orla_tasks_recover(void)
-{
-	Task	   *task = current;
-
-	if (task == NULL)
-		return;
-	MemoryContextSwitchTo(task->memory);
-	if (task->records)
-		put_aside(task);
-	else
-	{
-		fail_busy(task, "The worker met an error.");
-		give_up(task);
-	}
-	MemoryContextSwitchTo(TopMemoryContext);
-}
-
-void
-orla_tasks_abandon(void)
-{
-	int			i;
-
-	for (i = 0; i < lengthof(lists); i++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[i])
-			fail_busy(dlist_container(Task, node, iter.cur), "The worker was stopped.");
-	}
-	if (current != NULL)
-		fail_busy(current, "The worker was stopped.");
 }

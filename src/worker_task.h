@@ -1,19 +1,16 @@
 /*
  * worker_task.h
- *		What a worker has under way: operations of callers and of its own, step
- *		by step.
+ *		One task of a worker: an operation of a caller or of its own, step by step.
  *
- * A task runs an operation, makes the request that its result asks for, runs
- * the next operation with the response, and so on until there is an answer.
- * Each step is committed before the next begins, so that whatever ends the
- * process leaves a state from which the work can be taken up again.
+ * A task runs an operation, makes the request that its result asks for or has
+ * another process do what takes long, runs the next operation with the response,
+ * and so on until there is an answer.  Each step is committed before the next
+ * begins, so that whatever ends the process leaves a state from which the work can
+ * be taken up again.
  *
  * An operation that meets a lock is put aside and run again, so that nobody
- * else waits.  One that records a response is run again whatever its error was:
- * the response may hold the only copy of a token.
- *
- * All tasks of a worker are in one process and one thread: between two steps
- * nothing of orla's changes but by other tasks.
+ * else waits.  One that records a provider's response is run again whatever its
+ * error was: the response may hold the only copy of a token.
  */
 #ifndef ORLA_WORKER_TASK_H
 #define ORLA_WORKER_TASK_H
@@ -22,8 +19,15 @@
 
 #include "http.h"
 #include "storage/dsm.h"
-#include "utils/array.h"
 #include "utils/jsonb.h"
+
+#include "worker_list.h"
+
+/* How long a caller waits for what others have under way. */
+#define ORLA_TASK_WAIT_MS	30000
+
+/* How often do_<progress> is told. */
+#define ORLA_TASK_REPORT_EVERY_MS	1000
 
 /* The engine that makes the requests.  Once per process. */
 extern void orla_tasks_init(OrlaHttpEngine *engine);
@@ -34,32 +38,28 @@ extern void orla_task_start_call(dsm_segment *segment);
 /* Work of the worker's own; `work` is a step as of worker_step.h. */
 extern void orla_task_start_own(Jsonb *work);
 
-/* Goes on with tasks that can, some at a time; how many there were. */
-extern int	orla_tasks_advance(void);
+/* ---- for worker_round.c; the task is in no list unless it says otherwise ---- */
 
-/* Keys (text) of those that it goes on with first, and whose requests have ended. */
-extern ArrayType *orla_tasks_heard(void);
+/* The next operation, or what to do with the result that it has. */
+extern void orla_task_run(OrlaTask *task);
 
-/* ms until a task wants to go on or to be reported on; -1: none. */
-extern long orla_tasks_timeout(void);
+/* The response that has come, as arguments of the operation that takes it.  In any list. */
+extern void orla_task_take_response(OrlaTask *task);
 
-/* Requests under way. */
-extern int	orla_tasks_in_flight(void);
+/* How it stands with the other process; when to look again, ms.  In ORLA_TASKS_APART. */
+extern long orla_task_look_apart(OrlaTask *task);
 
-/* Those whose responses go to this operation, recording them included. */
-extern int	orla_tasks_on_the_way_to(const char *operation);
+/* Tells the caller, if there is one that has no answer yet.  In any list. */
+extern void orla_task_fail_busy(OrlaTask *task, const char *detail);
 
 /*
- * After an error that left the middle of a step: ends the task that it came
- * from.  Call it outside of any transaction.
+ * Ends a task that has not come to its end.  What it had claimed nobody has
+ * under way any more.
  */
-extern void orla_tasks_recover(void);
+extern void orla_task_give_up(OrlaTask *task);
 
-/* Whether the process may end: nothing is under way, nothing to be recorded. */
-extern bool orla_tasks_idle(void);
-
-/* Fails all calls, because the process ends. */
-extern void orla_tasks_abandon(void);
+/* To be run again later, more so the more often it was. */
+extern void orla_task_put_aside(OrlaTask *task);
 
 /* What to count, set to zero by whoever has taken it over. */
 typedef struct OrlaTaskCounters

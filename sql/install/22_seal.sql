@@ -1,4 +1,4 @@
--- Sealing (src/seal.c).  Nobody who can log in may open.
+-- Sealing (src/seal.c, src/seal_key.c).  Nobody who can log in may open.
 
 CREATE FUNCTION orla.seal(secret text, tenant uuid, purpose text)
     RETURNS bytea

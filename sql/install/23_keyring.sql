@@ -1,4 +1,4 @@
--- The keyring (src/keyring.c).
+-- The keyring (src/keyring*.c).
 
 CREATE FUNCTION orla.open_keyring()
     RETURNS text

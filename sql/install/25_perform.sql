@@ -7,16 +7,7 @@ CREATE FUNCTION orla.perform(operation text, args jsonb)
 REVOKE ALL ON FUNCTION orla.perform(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.perform(text, jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.perform(text, jsonb) IS
-    'Runs orla.do_<operation>(args) in a process of its own, as orla_service, and commits there before it returns the answer or raises the refusal. Errors: 25006 in a read-only transaction, PT503 where no process is free.';
-
-CREATE FUNCTION orla.perform_alone(operation text, args jsonb)
-    RETURNS jsonb
-    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'orla_perform_alone';
-REVOKE ALL ON FUNCTION orla.perform_alone(text, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.perform_alone(text, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.perform_alone(text, jsonb) IS
-    'As orla.perform(), always in a process of its own: for what would keep the worker busy, like a password''s hash or the deletion of an account.';
+    'Has orla.do_<operation>(args) and what follows it run by the worker, or where there is none by another process, as orla_service, and committed there before it returns the answer or raises the refusal. Errors: 25006 in a read-only transaction, PT503 where no process is free.';
 
 CREATE FUNCTION orla.perform_by_worker(operation text, args jsonb)
     RETURNS jsonb

@@ -10,8 +10,10 @@ CREATE TABLE orla.instance (
 );
 ALTER TABLE orla.instance OWNER TO orla_service;
 COMMENT ON TABLE orla.instance IS 'the identity of this database, at most one row';
+COMMENT ON COLUMN orla.instance.singleton IS 'true: there is one row at most';
 COMMENT ON COLUMN orla.instance.id IS 'part of iss in access tokens; orla.new_instance() changes it in a restored copy';
 COMMENT ON COLUMN orla.instance.keyring_id IS 'the keyring whose keys this database''s secrets are sealed with';
+COMMENT ON COLUMN orla.instance.created_at IS 'when the database was first used';
 
 ALTER TABLE orla.instance ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.instance FORCE ROW LEVEL SECURITY;

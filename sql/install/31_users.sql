@@ -45,8 +45,11 @@ CREATE TABLE orla.users (
 ALTER TABLE orla.users OWNER TO orla_service;
 COMMENT ON TABLE orla.users IS 'accounts; a user is a tenant';
 COMMENT ON COLUMN orla.users.id IS 'the tenant; sub of access tokens, user_id of every content row';
+COMMENT ON COLUMN orla.users.name IS 'how the person wants to be called';
 COMMENT ON COLUMN orla.users.email IS 'lower-case address; but for imported accounts, proven by mail before the row exists';
 COMMENT ON COLUMN orla.users.password_hash IS 'Argon2id; bcrypt only until the next sign-in of an imported account';
+COMMENT ON COLUMN orla.users.organization_name IS 'as given at the sign-up';
+COMMENT ON COLUMN orla.users.organization_slug IS 'of imported accounts: the organization in an address';
 COMMENT ON COLUMN orla.users.role IS 'the application''s role, app_role in access tokens; not a database role';
 COMMENT ON COLUMN orla.users.plan IS 'what the account has subscribed to';
 COMMENT ON COLUMN orla.users.is_active IS 'false refuses sign-in and every access token at once';
@@ -58,6 +61,9 @@ COMMENT ON COLUMN orla.users.verification_token IS 'SHA-256 (hex) of the token m
 COMMENT ON COLUMN orla.users.verification_token_expires IS 'when verification_token stops to count';
 COMMENT ON COLUMN orla.users.reset_token IS 'SHA-256 (hex) of the token that was mailed, never the token';
 COMMENT ON COLUMN orla.users.reset_token_expires IS 'when reset_token stops to count';
+COMMENT ON COLUMN orla.users.created_at IS 'when the account came into being';
+COMMENT ON COLUMN orla.users.updated_at IS 'when an operator last let it in or shut it out';
+COMMENT ON COLUMN orla.users.last_login_at IS 'the last sign-in with the password; NULL before the first of an imported account';
 COMMENT ON COLUMN orla.users.password_changed_at IS 'when the password was last set';
 COMMENT ON COLUMN orla.users.stripe_customer_id IS 'billing, as imported, like the columns that follow; orla does not use them';
 

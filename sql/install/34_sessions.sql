@@ -16,8 +16,12 @@ CREATE TABLE orla.sessions (
 );
 ALTER TABLE orla.sessions OWNER TO orla_service;
 COMMENT ON TABLE orla.sessions IS 'sign-ins; what an access token is checked against';
+COMMENT ON COLUMN orla.sessions.user_id IS 'whose it is';
+COMMENT ON COLUMN orla.sessions.id IS 'sid of its access tokens';
 COMMENT ON COLUMN orla.sessions.generation IS 'gen of the access tokens that count; raised to void those given out before';
+COMMENT ON COLUMN orla.sessions.created_at IS 'when the person signed in';
 COMMENT ON COLUMN orla.sessions.last_used_at IS 'the last refresh, not the last request';
+COMMENT ON COLUMN orla.sessions.expires_at IS 'when it ends unless it is refreshed before';
 COMMENT ON COLUMN orla.sessions.ended_at IS 'set by sign-out, password change, deactivation or reuse of a refresh token';
 COMMENT ON COLUMN orla.sessions.end_reason IS 'which of them';
 COMMENT ON COLUMN orla.sessions.ip_address IS 'shown to the account''s owner only';

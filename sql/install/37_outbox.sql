@@ -18,11 +18,18 @@ CREATE TABLE orla.outbox (
 );
 ALTER TABLE orla.outbox OWNER TO orla_service;
 COMMENT ON TABLE orla.outbox IS 'mail that waits or was sent';
+COMMENT ON COLUMN orla.outbox.id IS 'what orla.render_mail() takes';
 COMMENT ON COLUMN orla.outbox.user_id IS 'the account it concerns; NULL while there is none';
+COMMENT ON COLUMN orla.outbox.to_address IS 'where the mail goes';
+COMMENT ON COLUMN orla.outbox.subject IS 'its subject line';
 COMMENT ON COLUMN orla.outbox.template IS 'which text orla.render_mail() fills in';
 COMMENT ON COLUMN orla.outbox.name IS 'how the mail addresses its reader';
 COMMENT ON COLUMN orla.outbox.sealed_token IS 'the token of the link, sealed; NULL once sent';
 COMMENT ON COLUMN orla.outbox.origin_digest IS 'keyed digest of where it was asked for; NULL for what nobody asked for';
+COMMENT ON COLUMN orla.outbox.created_at IS 'when it was put here';
+COMMENT ON COLUMN orla.outbox.sent_at IS 'when the mail server took it; NULL while it waits';
+COMMENT ON COLUMN orla.outbox.attempts IS 'how often it was tried';
+COMMENT ON COLUMN orla.outbox.last_error IS 'why the last attempt failed';
 COMMENT ON COLUMN orla.outbox.next_attempt_at IS 'not before';
 CREATE INDEX outbox_address ON orla.outbox (to_address, created_at);
 CREATE INDEX outbox_user ON orla.outbox (user_id, created_at);

@@ -21,10 +21,15 @@ CREATE TABLE orla.audit_log (
 );
 ALTER TABLE orla.audit_log OWNER TO orla_service;
 COMMENT ON TABLE orla.audit_log IS 'audit trail, append-only; never a secret in it';
+COMMENT ON COLUMN orla.audit_log.id IS 'of the row';
 COMMENT ON COLUMN orla.audit_log.user_id IS 'whom it concerns; emptied when the account is deleted';
+COMMENT ON COLUMN orla.audit_log.event_type IS 'what was tried';
+COMMENT ON COLUMN orla.audit_log.event_status IS 'success, failure or pending';
 COMMENT ON COLUMN orla.audit_log.ip_address IS 'imported rows of no account only; others have it in sealed_personal';
 COMMENT ON COLUMN orla.audit_log.user_agent IS 'imported rows of no account only; others have it in sealed_personal';
+COMMENT ON COLUMN orla.audit_log.error_message IS 'why it failed';
 COMMENT ON COLUMN orla.audit_log.metadata IS 'facts that name no person';
+COMMENT ON COLUMN orla.audit_log.created_at IS 'when it happened';
 COMMENT ON COLUMN orla.audit_log.subject_digest IS 'keyed digest of the tenant, part of mac, so that emptying user_id breaks nothing';
 COMMENT ON COLUMN orla.audit_log.sealed_personal IS 'client address and user agent, sealed with the tenant''s key: unreadable once the account is deleted';
 COMMENT ON COLUMN orla.audit_log.mac IS 'keyed digest of the row; NULL only for imported rows, until orla.audit_adopt()';

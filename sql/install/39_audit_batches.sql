@@ -20,6 +20,8 @@ CREATE TABLE orla.audit_batches (
 ALTER TABLE orla.audit_batches OWNER TO orla_service;
 COMMENT ON TABLE orla.audit_batches IS 'sealed batches of the audit trail, each chained to the one before';
 COMMENT ON COLUMN orla.audit_batches.seq IS '1, 2, 3 … without gaps; computed, since a sequence has gaps';
+COMMENT ON COLUMN orla.audit_batches.sealed_at IS 'when the batch was made';
+COMMENT ON COLUMN orla.audit_batches.row_count IS 'how many rows are in it';
 COMMENT ON COLUMN orla.audit_batches.rows_digest IS 'keyed digest over the rows'' places, ids and macs';
 COMMENT ON COLUMN orla.audit_batches.previous_digest IS 'digest of the batch before';
 COMMENT ON COLUMN orla.audit_batches.digest IS 'keyed digest of this batch; the newest is orla.audit_head()';

@@ -11,9 +11,12 @@ CREATE TABLE orla.providers (
 );
 ALTER TABLE orla.providers OWNER TO orla_service;
 COMMENT ON TABLE orla.providers IS 'providers of cloud storage as operators configured them';
+COMMENT ON COLUMN orla.providers.name IS 'what connect() and the other functions take';
 COMMENT ON COLUMN orla.providers.client_id IS 'what the provider knows this installation by';
 COMMENT ON COLUMN orla.providers.client_secret IS 'sealed, instance-wide; NULL for a public client';
 COMMENT ON COLUMN orla.providers.overrides IS 'differences from the defaults that are code';
+COMMENT ON COLUMN orla.providers.created_at IS 'when it was first configured';
+COMMENT ON COLUMN orla.providers.updated_at IS 'when it was last configured';
 
 ALTER TABLE orla.providers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.providers FORCE ROW LEVEL SECURITY;

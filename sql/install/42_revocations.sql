@@ -18,8 +18,14 @@ CREATE TABLE orla.revocations (
 );
 ALTER TABLE orla.revocations OWNER TO orla_service;
 COMMENT ON TABLE orla.revocations IS 'accesses that are to be ended at their provider; gone within a day';
+COMMENT ON COLUMN orla.revocations.id IS 'of the row';
+COMMENT ON COLUMN orla.revocations.provider IS 'where the access is to be ended';
 COMMENT ON COLUMN orla.revocations.sealed_grant IS 'tokens and whose they are, sealed for the installation; after the end, without the tokens';
+COMMENT ON COLUMN orla.revocations.created_at IS 'since when it is to be ended';
+COMMENT ON COLUMN orla.revocations.next_attempt_at IS 'not before; NULL once it has ended';
 COMMENT ON COLUMN orla.revocations.claimed_at IS 'since when the worker has a request under way for it; emptied when a worker starts';
+COMMENT ON COLUMN orla.revocations.failures IS 'attempts without an answer in a row';
+COMMENT ON COLUMN orla.revocations.last_error IS 'what went wrong last';
 COMMENT ON COLUMN orla.revocations.ended_at IS 'for an hour, where the end of one access may have been that of another';
 ALTER TABLE orla.revocations ALTER sealed_grant SET STORAGE EXTERNAL;
 CREATE INDEX revocations_due ON orla.revocations (provider, next_attempt_at);

@@ -10,6 +10,8 @@ CREATE TABLE orla.tenant_grants (
 ALTER TABLE orla.tenant_grants OWNER TO orla_service;
 COMMENT ON TABLE orla.tenant_grants IS 'which analyst may read which tenant';
 COMMENT ON COLUMN orla.tenant_grants.analyst IS 'name of a login; a login of the same name that is made later would inherit, which orla.check_isolation() reports';
+COMMENT ON COLUMN orla.tenant_grants.user_id IS 'the tenant whose content the analyst reads';
+COMMENT ON COLUMN orla.tenant_grants.granted_at IS 'since when';
 COMMENT ON COLUMN orla.tenant_grants.granted_by IS 'the login that granted';
 CREATE INDEX tenant_grants_user ON orla.tenant_grants (user_id);
 

@@ -14,7 +14,10 @@ ALTER TABLE orla.mail_server OWNER TO orla_service;
 COMMENT ON TABLE orla.mail_server IS 'where mails are handed over, at most one row';
 COMMENT ON COLUMN orla.mail_server.url IS 'smtp://host:587 with STARTTLS, or smtps://host:465';
 COMMENT ON COLUMN orla.mail_server.starttls IS 'false: in plain text, to this machine alone';
+COMMENT ON COLUMN orla.mail_server.from_address IS 'the sender of the mails';
+COMMENT ON COLUMN orla.mail_server.username IS 'with which the worker signs in there; NULL: it does not';
 COMMENT ON COLUMN orla.mail_server.password IS 'sealed';
+COMMENT ON COLUMN orla.mail_server.updated_at IS 'when it was last configured';
 
 ALTER TABLE orla.mail_server ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.mail_server FORCE ROW LEVEL SECURITY;

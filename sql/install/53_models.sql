@@ -14,9 +14,12 @@ ALTER TABLE orla.models OWNER TO orla_service;
 COMMENT ON TABLE orla.models IS 'models that generate content, as operators configured them';
 COMMENT ON COLUMN orla.models.name IS 'default, a kind of job that it is for, or any';
 COMMENT ON COLUMN orla.models.kind IS 'the protocol; template: built in, without a network';
+COMMENT ON COLUMN orla.models.base_url IS 'where its server is; NULL for the template';
 COMMENT ON COLUMN orla.models.model IS 'as its server calls it';
 COMMENT ON COLUMN orla.models.api_key IS 'sealed';
 COMMENT ON COLUMN orla.models.options IS 'further members of each request';
+COMMENT ON COLUMN orla.models.created_at IS 'when it was first configured';
+COMMENT ON COLUMN orla.models.updated_at IS 'when it was last configured';
 
 ALTER TABLE orla.models ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orla.models FORCE ROW LEVEL SECURITY;

@@ -1,12 +1,13 @@
--- Accounts: sign-up, passwords, deletion.  Each do_ function is run by
--- orla.perform() as orla_service, in a process and a transaction of its own;
--- what it answers or refuses has been committed when the caller learns of it.
+-- Accounts: sign-up, verification, deletion.  Each do_ function is run by
+-- orla.perform() as orla_service, by the worker or another process, in a transaction
+-- of its own; what it answers or refuses has been committed when the caller learns
+-- of it.  What a do_ function returns is a step as of src/worker_step.h.
 --
--- Several run at once for one account.  All take locks in this order: counters
--- of attempts, the account, its sessions, their refresh tokens; an audit row that
--- names an account locks it.  A password is compared before the account is
--- locked, since that takes long; who writes the account afterwards looks whether
--- it is still the one that was compared.
+-- Several run at once for one account, where there is no worker.  All take locks in
+-- this order: counters of attempts, the account, its sessions, their refresh tokens;
+-- an audit row that names an account locks it.  A password is compared between two
+-- transactions, since that takes long; who writes the account afterwards looks whether
+-- its hash is still the one that was compared.
 
 CREATE FUNCTION orla.refusal(sqlstate text, message text, detail text DEFAULT NULL, hint text DEFAULT NULL)
     RETURNS jsonb
@@ -68,73 +69,6 @@ REVOKE ALL ON FUNCTION orla.check_address(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.check_address(text) TO orla_service;
 COMMENT ON FUNCTION orla.check_address(text) IS
     'The address as it is stored and compared: ASCII letters in lower case. Errors: 22023.';
-
--- Length, and not what everybody tries first (NIST SP 800-63B): rules about kinds
--- of characters make passwords worse.
-CREATE FUNCTION orla.check_new_password(password text, address text)
-    RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    plain text;
-    bare  text;
-BEGIN
-    IF password IS NULL OR char_length(password) < 8 OR octet_length(password) > 1024 THEN
-        RAISE EXCEPTION 'invalid password'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'A password has at least 8 characters and at most 1024 bytes.';
-    END IF;
-    plain := lower(password COLLATE "C");
-    -- without what is put before or after a word to please a rule
-    bare := regexp_replace(plain, '^[\u0001-\u0040\u005b-\u0060\u007b-\u007f]+|[\u0001-\u0040\u005b-\u0060\u007b-\u007f]+$', '', 'g');
-    IF bare IN ('abc', 'abcd', 'abcdefgh', 'admin', 'administrator', 'arsenal', 'asdf', 'asdfgh', 'asdfghjkl', 'autumn', 'azerty',
-                'baseball', 'basketball', 'batman', 'changeme', 'charlie', 'chelsea', 'computer', 'dragon', 'football', 'hello',
-                'iloveyou', 'internet', 'jennifer', 'letmein', 'liverpool', 'login', 'master', 'michael', 'monkey', 'p@ssw0rd',
-                'p@ssword', 'pa55word', 'passw', 'passw0rd', 'passwd', 'password', 'passwort', 'princess', 'q1w2e3r', 'qaz2wsx',
-                'q2w3e4r', 'q2w3e4r5t', 'qwer', 'qwert', 'qwerty', 'qwertyuiop', 'qwertz', 'qwertzuiop', 'secret', 'shadow', 'spring',
-                'starwars', 'summer', 'sunshine', 'superman', 'test', 'trustno', 'welcome', 'whatever', 'winter', 'zaq12wsx')
-       OR bare = '' AND char_length(password) < 12
-       OR (SELECT count(DISTINCT letter) FROM regexp_split_to_table(plain, '') AS letter) < 4
-       OR plain IN (lower(address COLLATE "C"), lower(split_part(address, '@', 1) COLLATE "C")) THEN
-        RAISE EXCEPTION 'invalid password'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'It is one of the first that anybody would try.',
-                  HINT = 'Several words in a row are easy to remember and hard to guess.';
-    END IF;
-END
-$$;
-REVOKE ALL ON FUNCTION orla.check_new_password(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.check_new_password(text, text) TO orla_service;
-COMMENT ON FUNCTION orla.check_new_password(text, text) IS
-    'Errors: 22023 for a password that nobody should have.';
-
--- Whether the password is right.  hash NULL stands for an account that is not
--- there: its password is compared as well, with a hash that is nobody's and costs
--- what a new one does.
-CREATE FUNCTION orla.check_password(password text, hash text)
-    RETURNS boolean
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    nobodys text := orla.configured_password_costs() || '$' || repeat('A', 22) || '$' || repeat('A', 43);
-BEGIN
-    IF octet_length(password) > 1024 OR password IS NULL THEN
-        password := '';
-        hash := NULL;
-    END IF;
-    hash := coalesce(hash, nobodys);
-    IF hash LIKE '$argon2id$%' THEN
-        RETURN orla.verify_password(password, hash) AND hash <> nobodys;
-    END IF;
-    RETURN orla.check_bcrypt(password, hash);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.check_password(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.check_password(text, text) TO orla_service;
-COMMENT ON FUNCTION orla.check_password(text, text) IS
-    'Compares a password with an Argon2id or bcrypt hash; with none it takes as long and says no.';
 
 -- An opaque token is <id>.<256 random bits>; what is stored is its SHA-256.
 CREATE FUNCTION orla.token_hash(token text)
@@ -219,7 +153,6 @@ GRANT EXECUTE ON FUNCTION orla.ensure_tenant_key(uuid) TO orla_service;
 COMMENT ON FUNCTION orla.ensure_tenant_key(uuid) IS
     'Gives an account its data key where it has none yet.';
 
--- The same rows for an address that is free and for one that is taken.
 CREATE FUNCTION orla.do_register(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -228,10 +161,6 @@ AS $$
 DECLARE
     address text := orla.check_address(args ->> 'email');
     called  text := btrim(args ->> 'name');
-    pending uuid := gen_random_uuid();
-    link    record;
-    whence  bytea;
-    taken   boolean;
 BEGIN
     IF called IS NULL OR called = '' OR char_length(called) > 200 THEN
         RAISE EXCEPTION 'invalid name'
@@ -246,16 +175,7 @@ BEGIN
     IF orla.mails_used_up(address, args -> 'origin') THEN
         RETURN orla.refusal('PT429', 'too many mails, try again later');
     END IF;
-
-    whence := orla.origin_digest(address, args -> 'origin');
-    link := orla.link_token('verification link', pending, NULL, NULL, current_setting('orla.verification_lifetime')::interval);
-    taken := EXISTS (SELECT FROM orla.users AS u WHERE u.email = address);
-    INSERT INTO orla.pending_registrations (id, email, name, organization_name, password_hash, token_hash, origin_digest, expires_at)
-    VALUES (pending, address, called, nullif(btrim(args ->> 'organization_name'), ''),
-            orla.hash_password(args ->> 'password'), orla.token_hash(link.token), whence, link.expires);
-    PERFORM orla.enqueue_mail(NULL, address, NULL, CASE WHEN taken THEN 'address_taken' ELSE 'verify_email' END, link.token, whence);
-    PERFORM orla.audit('register', 'pending', NULL);
-    RETURN orla.answer_message('We have sent you a mail.');
+    RETURN orla.hash_apart(args ->> 'password', 'register_hashed', args - 'password');
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_register(jsonb) FROM PUBLIC;
@@ -263,8 +183,57 @@ GRANT EXECUTE ON FUNCTION orla.do_register(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_register(jsonb) IS
     'The work of orla_api.register().';
 
--- NULL where the token and the password do not make an account.
-CREATE FUNCTION orla.account_of_registration(token text, password text)
+-- The same rows for an address that is free and for one that is taken.
+CREATE FUNCTION orla.do_register_hashed(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    sign_up jsonb := args -> 'state';
+    address text := orla.check_address(sign_up ->> 'email');
+    pending uuid := gen_random_uuid();
+    whence  bytea := orla.origin_digest(address, sign_up -> 'origin');
+    link    record;
+    taken   boolean;
+BEGIN
+    -- those that came meanwhile
+    IF orla.mails_used_up(address, sign_up -> 'origin') THEN
+        RETURN orla.refusal('PT429', 'too many mails, try again later');
+    END IF;
+    link := orla.link_token('verification link', pending, NULL, NULL, current_setting('orla.verification_lifetime')::interval);
+    taken := EXISTS (SELECT FROM orla.users AS u WHERE u.email = address);
+    INSERT INTO orla.pending_registrations (id, email, name, organization_name, password_hash, token_hash, origin_digest, expires_at)
+    VALUES (pending, address, btrim(sign_up ->> 'name'), nullif(btrim(sign_up ->> 'organization_name'), ''),
+            args #>> '{response,answer}', orla.token_hash(link.token), whence, link.expires);
+    PERFORM orla.enqueue_mail(NULL, address, NULL, CASE WHEN taken THEN 'address_taken' ELSE 'verify_email' END, link.token, whence);
+    PERFORM orla.audit('register', 'pending', NULL);
+    RETURN orla.answer_message('We have sent you a mail.');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_register_hashed(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_register_hashed(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_register_hashed(jsonb) IS
+    'orla.do_register(), with the hash of the password.';
+
+CREATE FUNCTION orla.hash_behind_link(token text)
+    RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT x.password_hash FROM orla.users AS x WHERE x.id = orla.token_id(token) AND x.verification_token = orla.token_hash(token)
+     UNION ALL
+    SELECT p.password_hash FROM orla.pending_registrations AS p WHERE p.id = orla.token_id(token) AND p.token_hash = orla.token_hash(token)
+     LIMIT 1
+$$;
+REVOKE ALL ON FUNCTION orla.hash_behind_link(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.hash_behind_link(text) TO orla_service;
+COMMENT ON FUNCTION orla.hash_behind_link(text) IS
+    'The hash that the password must have which proves an address by this link; NULL where the link is none.';
+
+-- NULL where the token and the password, which was compared with a hash, do not
+-- make an account.
+CREATE FUNCTION orla.account_of_registration(token text, compared text, matches boolean)
     RETURNS uuid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -278,7 +247,7 @@ BEGIN
      WHERE p.id = orla.token_id(token) AND p.token_hash = orla.token_hash(token)
        AND p.expires_at > now() AND p.failed_attempts < current_setting('orla.max_failed_sign_ins')::int
        FOR UPDATE;
-    IF orla.check_password(password, pending.password_hash) THEN
+    IF matches AND pending.password_hash = compared THEN
         INSERT INTO orla.users (id, name, email, password_hash, organization_name, email_verified, last_login_at)
         VALUES (fresh, pending.name, pending.email, pending.password_hash, pending.organization_name, true, now())
         ON CONFLICT (email) DO NOTHING;
@@ -290,13 +259,13 @@ BEGIN
     RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.account_of_registration(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.account_of_registration(text, text) TO orla_service;
-COMMENT ON FUNCTION orla.account_of_registration(text, text) IS
+REVOKE ALL ON FUNCTION orla.account_of_registration(text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.account_of_registration(text, text, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.account_of_registration(text, text, boolean) IS
     'The account that comes into being by the link of a sign-up and its password; NULL where it does not.';
 
 -- An account that was imported before its address was proven.
-CREATE FUNCTION orla.account_of_import(token text, password text, origin jsonb)
+CREATE FUNCTION orla.account_of_import(token text, compared text, matches boolean, origin jsonb)
     RETURNS uuid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -308,7 +277,7 @@ BEGIN
       FROM orla.users AS x
      WHERE x.id = orla.token_id(token) AND x.verification_token = orla.token_hash(token)
        AND x.verification_token_expires > now() AND NOT x.email_verified AND x.is_active;
-    IF u.id IS NULL OR NOT orla.check_attempt(u.email, u.password_hash, password, origin, true) THEN
+    IF u.id IS NULL OR NOT orla.count_attempt(u.email, origin, matches AND u.password_hash = compared) THEN
         RETURN NULL;
     END IF;
     UPDATE orla.users
@@ -317,12 +286,13 @@ BEGIN
     RETURN CASE WHEN FOUND THEN u.id END;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.account_of_import(text, text, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.account_of_import(text, text, jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.account_of_import(text, text, jsonb) IS
+REVOKE ALL ON FUNCTION orla.account_of_import(text, text, boolean, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.account_of_import(text, text, boolean, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.account_of_import(text, text, boolean, jsonb) IS
     'The imported account whose address is proven by this link and its password; NULL where it is not.';
 
-CREATE FUNCTION orla.do_verify_email(args jsonb)
+-- A step of a sign-in, see 64_sign_in_fn.sql.
+CREATE FUNCTION orla.verify_email(args jsonb, matches boolean)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -331,9 +301,8 @@ DECLARE
     account uuid;
     address text;
 BEGIN
-    PERFORM orla.ensure_instance();
-    account := coalesce(orla.account_of_import(args ->> 'token', args ->> 'password', args -> 'origin'),
-                        orla.account_of_registration(args ->> 'token', args ->> 'password'));
+    account := coalesce(orla.account_of_import(args ->> 'token', args ->> 'hash', matches, args -> 'origin'),
+                        orla.account_of_registration(args ->> 'token', args ->> 'hash', matches));
     IF account IS NULL THEN
         PERFORM orla.audit('verify_email', 'failure', NULL);
         RETURN orla.refusal('PT401', 'verification refused');
@@ -351,10 +320,10 @@ BEGIN
     RETURN orla.open_session(account, args -> 'origin');
 END
 $$;
-REVOKE ALL ON FUNCTION orla.do_verify_email(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_verify_email(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_verify_email(jsonb) IS
-    'The work of orla_api.verify_email(): the account comes into being here.';
+REVOKE ALL ON FUNCTION orla.verify_email(jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.verify_email(jsonb, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.verify_email(jsonb, boolean) IS
+    'What orla_api.verify_email() does once the password was compared with args.hash: the account comes into being here.';
 
 -- Of several sign-ups for one address, the link of the one that came from where
 -- it is asked for: a stranger's later one does not take its place.
@@ -364,7 +333,6 @@ CREATE FUNCTION orla.do_resend_verification(args jsonb)
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    began    timestamptz := clock_timestamp();
     address  text := orla.check_address(args ->> 'email');
     lifetime interval := current_setting('orla.verification_lifetime')::interval;
     whence   bytea;
@@ -395,8 +363,7 @@ BEGIN
     PERFORM orla.enqueue_mail(NULL, address, NULL, template, link.token, whence);
     PERFORM orla.audit('resend_verification', 'pending', NULL);
     -- the row of an account, and of its trail, takes longer than none
-    PERFORM orla.wait_until(began + interval '30 milliseconds');
-    RETURN orla.answer_message('We have sent you a mail.');
+    RETURN orla.answer_message('We have sent you a mail.') || '{"hold_ms": 30}';
 END
 $$;
 REVOKE ALL ON FUNCTION orla.do_resend_verification(jsonb) FROM PUBLIC;
@@ -404,132 +371,43 @@ GRANT EXECUTE ON FUNCTION orla.do_resend_verification(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_resend_verification(jsonb) IS
     'The work of orla_api.resend_verification().';
 
-CREATE FUNCTION orla.do_forgot_password(args jsonb)
+CREATE FUNCTION orla.do_delete_account(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    began   timestamptz := clock_timestamp();
-    address text := orla.check_address(args ->> 'email');
-    whence  bytea;
-    u       orla.users;
-    link    record;
 BEGIN
-    PERFORM orla.ensure_instance();
-    IF orla.mails_used_up(address, args -> 'origin') THEN
-        RETURN orla.refusal('PT429', 'too many mails, try again later');
-    END IF;
-    whence := orla.origin_digest(address, args -> 'origin');
-    SELECT * INTO u FROM orla.users AS x WHERE x.email = address AND x.is_active FOR NO KEY UPDATE;
-    link := orla.link_token('reset link', coalesce(u.id, gen_random_uuid()), u.reset_token, u.reset_token_expires,
-                            current_setting('orla.reset_lifetime')::interval);
-    UPDATE orla.users SET reset_token = orla.token_hash(link.token), reset_token_expires = link.expires WHERE id = u.id;
-    PERFORM orla.enqueue_mail(u.id, address, u.name, CASE WHEN u.id IS NULL THEN 'no_account' ELSE 'reset_password' END, link.token, whence);
-    PERFORM orla.audit('forgot_password', 'pending', u.id, '{}', args -> 'origin');
-    -- the row of an account, and of its trail, takes longer than none
-    PERFORM orla.wait_until(began + interval '30 milliseconds');
-    RETURN orla.answer_message('We have sent you a mail.');
+    RETURN orla.compare_apart(args ->> 'password', (SELECT x.password_hash FROM orla.users AS x WHERE x.id = (args ->> 'user_id')::uuid),
+                              'delete_account_compared', args - 'password');
 END
 $$;
-REVOKE ALL ON FUNCTION orla.do_forgot_password(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_forgot_password(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_forgot_password(jsonb) IS
-    'The work of orla_api.forgot_password().';
+REVOKE ALL ON FUNCTION orla.do_delete_account(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_delete_account(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_delete_account(jsonb) IS
+    'The work of orla_api.delete_account(): every row and the key of the user go, and the worker is told which accesses to end.';
 
--- Whoever has the mail has the address: it counts as proven, and the attempts of
--- others no longer keep the owner out.
-CREATE FUNCTION orla.do_reset_password(args jsonb)
+-- Another process deletes, since the rows may be many.
+CREATE FUNCTION orla.do_delete_account_compared(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    u     orla.users;
-    fresh text;
 BEGIN
-    PERFORM orla.ensure_instance();
-    SELECT * INTO u FROM orla.users AS x
-     WHERE x.id = orla.token_id(args ->> 'token') AND x.reset_token = orla.token_hash(args ->> 'token')
-       AND x.reset_token_expires > now() AND x.is_active;
-    PERFORM orla.check_new_password(args ->> 'new_password', u.email);
-    IF u.id IS NOT NULL THEN
-        fresh := orla.hash_password(args ->> 'new_password');
-        PERFORM orla.forget_attempts(u.email);
-        UPDATE orla.users SET email_verified = true, verification_token = NULL, verification_token_expires = NULL
-         WHERE id = u.id AND reset_token = u.reset_token AND is_active;
+    IF NOT orla.session_password_is_right(args) THEN
+        RETURN orla.password_refused('delete_account', (args #>> '{state,user_id}')::uuid, args #> '{state,origin}');
     END IF;
-    IF u.id IS NULL OR NOT FOUND THEN
-        PERFORM orla.audit('reset_password', 'failure', NULL);
-        RETURN orla.refusal('PT401', 'reset refused');
-    END IF;
-    PERFORM orla.set_password(u.id, fresh, NULL);
-    PERFORM orla.audit('reset_password', 'success', u.id, '{}', args -> 'origin');
-    PERFORM orla.enqueue_mail(u.id, u.email, u.name, 'password_changed', NULL);
-    RETURN orla.answer_message('Your password has been changed.');
+    RETURN jsonb_build_object('apart', 'erase_account', 'args', args -> 'state');
 END
 $$;
-REVOKE ALL ON FUNCTION orla.do_reset_password(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_reset_password(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_reset_password(jsonb) IS
-    'The work of orla_api.reset_password(): the link works once, all sessions end.';
-
--- A guess at the password of a session that was left open counts like one at
--- the sign-in.
-CREATE FUNCTION orla.do_change_password(args jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    u     orla.users;
-    fresh text;
-BEGIN
-    SELECT * INTO u FROM orla.users AS x WHERE x.id = (args ->> 'user_id')::uuid;
-    PERFORM orla.check_new_password(args ->> 'new_password', u.email);
-    IF orla.check_attempt(u.email, u.password_hash, args ->> 'current_password', args -> 'origin', u.is_active) THEN
-        fresh := orla.hash_password(args ->> 'new_password');
-        PERFORM FROM orla.users AS x WHERE x.id = u.id AND x.password_hash = u.password_hash AND x.is_active FOR NO KEY UPDATE;
-    END IF;
-    IF fresh IS NULL OR NOT FOUND THEN
-        PERFORM orla.audit('change_password', 'failure', orla.account_if_there(u.id), '{}', args -> 'origin');
-        RETURN orla.refusal('PT403', 'password refused');
-    END IF;
-    PERFORM orla.set_password(u.id, fresh, (args ->> 'session_id')::uuid);
-    PERFORM orla.audit('change_password', 'success', u.id, '{}', args -> 'origin');
-    PERFORM orla.enqueue_mail(u.id, u.email, u.name, 'password_changed', NULL);
-    RETURN orla.answer_message('Your password has been changed.');
-END
-$$;
-REVOKE ALL ON FUNCTION orla.do_change_password(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_change_password(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_change_password(jsonb) IS
-    'The work of orla_api.change_password(): all other sessions end.';
-
-CREATE FUNCTION orla.set_password(account uuid, hash text, keep_session uuid)
-    RETURNS void
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    UPDATE orla.users
-       SET password_hash = hash, password_changed_at = now(), reset_token = NULL, reset_token_expires = NULL
-     WHERE id = account;
-    -- links to a new password are over; none is sent any more
-    UPDATE orla.outbox SET sealed_token = NULL, sent_at = coalesce(sent_at, now())
-     WHERE user_id = account AND template = 'reset_password';
-    PERFORM orla.end_sessions(account, 'password changed', keep_session);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.set_password(uuid, text, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.set_password(uuid, text, uuid) TO orla_service;
-COMMENT ON FUNCTION orla.set_password(uuid, text, uuid) IS
-    'A new password; every session but one ends.';
+REVOKE ALL ON FUNCTION orla.do_delete_account_compared(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_delete_account_compared(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_delete_account_compared(jsonb) IS
+    'orla.do_delete_account(), with the password compared.';
 
 -- The account's rows go by their foreign keys, the data key with them: what it
 -- sealed, in the audit trail and in backups, opens for nobody any more.  What is
 -- to be ended at providers is left to the worker, which may take its time.
-CREATE FUNCTION orla.do_delete_account(args jsonb)
+CREATE FUNCTION orla.do_erase_account(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -539,26 +417,23 @@ DECLARE
     granted jsonb;
 BEGIN
     SELECT * INTO u FROM orla.users AS x WHERE x.id = (args ->> 'user_id')::uuid;
-    IF orla.check_attempt(u.email, u.password_hash, args ->> 'password', args -> 'origin', u.is_active) THEN
-        PERFORM orla.forget_attempts(u.email);
-        granted := orla.grants_of_account(u.id);     -- while there is a key that opens them
-        DELETE FROM orla.users WHERE id = u.id AND password_hash = u.password_hash AND is_active;
-        IF FOUND THEN
-            PERFORM orla.revoke_grants(granted);
-            DELETE FROM orla.pending_registrations WHERE email = u.email;
-            DELETE FROM orla.outbox WHERE to_address = u.email;
-            PERFORM orla.audit('delete_account', 'success', NULL);
-            RETURN orla.answer_message('Your account has been deleted.');
-        END IF;
+    PERFORM orla.forget_attempts(u.email);
+    granted := orla.grants_of_account(u.id);     -- while there is a key that opens them
+    DELETE FROM orla.users WHERE id = u.id AND password_hash = args ->> 'hash' AND is_active;
+    IF NOT FOUND THEN
+        RETURN orla.password_refused('delete_account', u.id, args -> 'origin');
     END IF;
-    PERFORM orla.audit('delete_account', 'failure', orla.account_if_there(u.id), '{}', args -> 'origin');
-    RETURN orla.refusal('PT403', 'password refused');
+    PERFORM orla.revoke_grants(granted);
+    DELETE FROM orla.pending_registrations WHERE email = u.email;
+    DELETE FROM orla.outbox WHERE to_address = u.email;
+    PERFORM orla.audit('delete_account', 'success', NULL);
+    RETURN orla.answer_message('Your account has been deleted.');
 END
 $$;
-REVOKE ALL ON FUNCTION orla.do_delete_account(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_delete_account(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_delete_account(jsonb) IS
-    'The work of orla_api.delete_account(): every row and the key of the user go, and the worker is told which accesses to end.';
+REVOKE ALL ON FUNCTION orla.do_erase_account(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_erase_account(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_erase_account(jsonb) IS
+    'orla.do_delete_account(), once the password is known to be right.';
 
 -- SECURITY DEFINER: operators read accounts and write none; this leaves an audit
 -- row.  It is part of the operator's transaction, and counts at its commit.

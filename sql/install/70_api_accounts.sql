@@ -41,7 +41,7 @@ CREATE FUNCTION orla_api.register(name text, email text, password text, organiza
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_alone('register', jsonb_build_object('name', name, 'email', email, 'password', password, 'organization_name', organization_name, 'origin', orla.request_origin()))
+    SELECT orla.perform('register', jsonb_build_object('name', name, 'email', email, 'password', password, 'organization_name', organization_name, 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.register(text, text, text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.register(text, text, text, text) FROM PUBLIC;
@@ -58,7 +58,7 @@ CREATE FUNCTION orla_api.verify_email(token text, password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'verify_email', 'token', token, 'password', password, 'origin', orla.request_origin())), clock_timestamp())
+    SELECT orla.finish_sign_in(orla.perform('sign_in', jsonb_build_object('by', 'verify_email', 'token', token, 'password', password, 'origin', orla.request_origin())), clock_timestamp())
 $$;
 ALTER FUNCTION orla_api.verify_email(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.verify_email(text, text) FROM PUBLIC;
@@ -78,7 +78,7 @@ AS $$
 DECLARE
     began timestamptz := clock_timestamp();
 BEGIN
-    RETURN orla.finish_sign_in(orla.perform_alone('sign_in', jsonb_build_object('by', 'login', 'email', email, 'password', password, 'origin', orla.request_origin())), began);
+    RETURN orla.finish_sign_in(orla.perform('sign_in', jsonb_build_object('by', 'login', 'email', email, 'password', password, 'origin', orla.request_origin())), began);
 END
 $$;
 ALTER FUNCTION orla_api.login(text, text) OWNER TO orla_service;
@@ -147,7 +147,7 @@ CREATE FUNCTION orla_api.reset_password(token text, new_password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_alone('reset_password', jsonb_build_object('token', token, 'new_password', new_password, 'origin', orla.request_origin()))
+    SELECT orla.perform('reset_password', jsonb_build_object('token', token, 'new_password', new_password, 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.reset_password(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.reset_password(text, text) FROM PUBLIC;
@@ -181,7 +181,7 @@ CREATE FUNCTION orla_api.change_password(current_password text, new_password tex
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_alone('change_password', jsonb_build_object('current_password', current_password, 'new_password', new_password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
+    SELECT orla.perform('change_password', jsonb_build_object('current_password', current_password, 'new_password', new_password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.change_password(text, text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.change_password(text, text) FROM PUBLIC;
@@ -215,7 +215,7 @@ CREATE FUNCTION orla_api.delete_account(password text)
     LANGUAGE sql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT orla.perform_alone('delete_account', jsonb_build_object('password', password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
+    SELECT orla.perform('delete_account', jsonb_build_object('password', password, 'user_id', orla.require_tenant(), 'session_id', orla.current_claims() ->> 'sid', 'origin', orla.request_origin()))
 $$;
 ALTER FUNCTION orla_api.delete_account(text) OWNER TO orla_service;
 REVOKE ALL ON FUNCTION orla_api.delete_account(text) FROM PUBLIC;

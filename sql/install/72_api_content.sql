@@ -90,6 +90,13 @@ COMMENT ON COLUMN orla_api.competitor_analyses.threat_level IS 'low, medium or h
 COMMENT ON COLUMN orla_api.competitor_analyses.strategic_summary IS 'The whole in some sentences.';
 COMMENT ON COLUMN orla_api.competitor_analyses.raw_analysis IS 'The answer that the other columns were taken from.';
 COMMENT ON COLUMN orla_api.competitor_analyses.analysis_type IS 'Older form of an analysis, like the columns that follow up to what_to_avoid.';
+COMMENT ON COLUMN orla_api.competitor_analyses.summary IS 'Older form of strategic_summary.';
+COMMENT ON COLUMN orla_api.competitor_analyses.strengths IS 'Older form: what they do well.';
+COMMENT ON COLUMN orla_api.competitor_analyses.weaknesses IS 'Older form: what they do badly.';
+COMMENT ON COLUMN orla_api.competitor_analyses.content_strategy IS 'Older form: what they publish, and where.';
+COMMENT ON COLUMN orla_api.competitor_analyses.messaging_themes IS 'Older form: what they talk about.';
+COMMENT ON COLUMN orla_api.competitor_analyses.opportunities_for_us IS 'Older form of content_opportunities.';
+COMMENT ON COLUMN orla_api.competitor_analyses.what_to_avoid IS 'Older form: what not to do as they do.';
 COMMENT ON COLUMN orla_api.competitor_analyses.analyzed_at IS 'When the analysis was made; the latest counts.';
 COMMENT ON COLUMN orla_api.competitor_analyses.updated_at IS 'Set by itself at every change.';
 REVOKE ALL ON TABLE orla_api.competitor_analyses FROM PUBLIC, orla_service;

@@ -1,6 +1,20 @@
 -- Keeping tokens fresh.  One request at a time for a connection: whoever needs it
 -- while one is under way waits for that one.
 
+CREATE FUNCTION orla.connection_key(user_id uuid, provider text)
+    RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN 'connection ' || user_id || ' ' || provider;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.connection_key(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.connection_key(uuid, text) TO orla_service;
+COMMENT ON FUNCTION orla.connection_key(uuid, text) IS
+    'Names what is under way for a connection: one request at a time.';
+
 -- Seconds of validity below which a token is refreshed ahead: orla.refresh_margin,
 -- never more than half of its life; spread, so that connections that were made
 -- together do not come back together for ever.  Not sooner than in a minute: what
@@ -348,27 +362,6 @@ REVOKE ALL ON FUNCTION orla.do_note_refusal(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.do_note_refusal(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_note_refusal(jsonb) IS
     'Notes in a connection what its file API refuses.';
-
--- What a claim was for did not come to its end.
-CREATE FUNCTION orla.do_release_claim(args jsonb)
-    RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
-     WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
-    UPDATE orla.revocations AS r SET claimed_at = NULL
-     WHERE r.claimed_at IS NOT NULL AND orla.revocation_key(r.id) = args ->> 'key';
-    PERFORM orla.put_off_job(j, 'the worker could not go on', NULL) FROM orla.jobs AS j
-      WHERE j.status = 'running' AND 'job ' || j.id = args ->> 'key';
-    RETURN jsonb_build_object('answer', NULL);
-END
-$$;
-REVOKE ALL ON FUNCTION orla.do_release_claim(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.do_release_claim(jsonb) TO orla_service;
-COMMENT ON FUNCTION orla.do_release_claim(jsonb) IS
-    'Voids the claim of a task that could not go on.';
 
 -- The stored refresh token of which this is the hash; NULL where somebody has
 -- connected again meanwhile.

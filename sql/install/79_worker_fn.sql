@@ -240,6 +240,27 @@ GRANT EXECUTE ON FUNCTION orla.do_take_over(jsonb) TO orla_service;
 COMMENT ON FUNCTION orla.do_take_over(jsonb) IS
     'Voids the claims of a worker that died.';
 
+-- What a claim was for did not come to its end.
+CREATE FUNCTION orla.do_release_claim(args jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.user_cloud_storage_tokens AS t SET claimed_at = NULL
+     WHERE t.claimed_at IS NOT NULL AND orla.connection_key(t.user_id, t.provider) = args ->> 'key';
+    UPDATE orla.revocations AS r SET claimed_at = NULL
+     WHERE r.claimed_at IS NOT NULL AND orla.revocation_key(r.id) = args ->> 'key';
+    PERFORM orla.put_off_job(j, 'the worker could not go on', NULL) FROM orla.jobs AS j
+      WHERE j.status = 'running' AND 'job ' || j.id = args ->> 'key';
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.do_release_claim(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.do_release_claim(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.do_release_claim(jsonb) IS
+    'Voids the claim of a task that could not go on.';
+
 -- One that fails does not keep the others from their turn.  No request takes half
 -- an hour: a claim that is older is nobody's.
 CREATE FUNCTION orla.do_keep_house(args jsonb)
@@ -280,5 +301,15 @@ CREATE VIEW orla.worker_status WITH (security_invoker = true) AS
       FROM orla.worker_state();
 ALTER VIEW orla.worker_status OWNER TO orla_service;
 COMMENT ON VIEW orla.worker_status IS 'The worker of this database: what it has to do, has done, and what went wrong last; pid is NULL where there is none.';
+COMMENT ON COLUMN orla.worker_status.pid IS 'the process; NULL: there is none';
+COMMENT ON COLUMN orla.worker_status.ready IS 'false: it has just begun, or the extension is not in this database (yet)';
+COMMENT ON COLUMN orla.worker_status.started_at IS 'when it began';
+COMMENT ON COLUMN orla.worker_status.queued IS 'calls of sessions that it has not taken yet';
+COMMENT ON COLUMN orla.worker_status.in_flight IS 'requests under way';
+COMMENT ON COLUMN orla.worker_status.calls IS 'calls of sessions that it has taken since it began';
+COMMENT ON COLUMN orla.worker_status.requests IS 'requests that it has made since it began';
+COMMENT ON COLUMN orla.worker_status.failures IS 'those of them that had no answer';
+COMMENT ON COLUMN orla.worker_status.last_error IS 'of any kind; a connection''s own is in its row, a mail''s in the outbox';
+COMMENT ON COLUMN orla.worker_status.last_error_at IS 'when that was';
 REVOKE ALL ON TABLE orla.worker_status FROM PUBLIC, orla_service;
 GRANT SELECT ON TABLE orla.worker_status TO orla_admin;

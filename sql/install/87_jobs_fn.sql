@@ -164,8 +164,28 @@ GRANT EXECUTE ON FUNCTION orla.fail_job(orla.jobs, text) TO orla_service;
 COMMENT ON FUNCTION orla.fail_job(orla.jobs, text) IS
     'Ends a job without a result.';
 
--- Back into the line: at its end, since a job that is tried again and again must
--- not keep others waiting.  wait NULL: longer each time.
+-- At the end of the line, since a job that is tried again and again must not keep
+-- others waiting.
+CREATE FUNCTION orla.requeue_job(j orla.jobs, why text, wait interval, failed boolean)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE orla.jobs AS q
+       SET status = 'queued', progress = 0, error = why, failures = q.failures + failed::int,
+           run_at = clock_timestamp() + wait, turn = orla.next_turn(q.user_id)
+     WHERE q.user_id = j.user_id AND q.id = j.id AND q.status = 'running';
+    PERFORM orla.wake_worker();
+    RETURN jsonb_build_object('answer', NULL);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.requeue_job(orla.jobs, text, interval, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.requeue_job(orla.jobs, text, interval, boolean) TO orla_service;
+COMMENT ON FUNCTION orla.requeue_job(orla.jobs, text, interval, boolean) IS
+    'Puts a job back into the line, for so long at least.';
+
+-- wait NULL: longer each time.
 CREATE FUNCTION orla.put_off_job(j orla.jobs, why text, wait interval)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -175,12 +195,7 @@ BEGIN
     IF j.failures >= 9 THEN
         RETURN orla.fail_job(j, format('%s; given up after %s attempts', why, j.attempts));
     END IF;
-    UPDATE orla.jobs AS q
-       SET status = 'queued', progress = 0, error = left(why, 900), failures = q.failures + 1,
-           run_at = clock_timestamp() + coalesce(wait, orla.backoff(q.failures + 1)), turn = orla.next_turn(q.user_id)
-     WHERE q.user_id = j.user_id AND q.id = j.id AND q.status = 'running';
-    PERFORM orla.wake_worker();
-    RETURN jsonb_build_object('answer', NULL);
+    RETURN orla.requeue_job(j, left(why, 900), coalesce(wait, orla.backoff(j.failures + 1)), true);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.put_off_job(orla.jobs, text, interval) FROM PUBLIC;
@@ -196,12 +211,8 @@ CREATE FUNCTION orla.hold_job(j orla.jobs, why text)
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE orla.jobs AS q
-       SET status = 'queued', progress = 0, error = left(why, 700) || '. An operator has to check orla.configure_model().',
-           run_at = clock_timestamp() + interval '10 minutes' * (0.75 + 0.5 * random()), turn = orla.next_turn(q.user_id)
-     WHERE q.user_id = j.user_id AND q.id = j.id AND q.status = 'running';
-    PERFORM orla.wake_worker();
-    RETURN jsonb_build_object('answer', NULL);
+    RETURN orla.requeue_job(j, left(why, 700) || '. An operator has to check orla.configure_model().',
+                            interval '10 minutes' * (0.75 + 0.5 * random()), false);
 END
 $$;
 REVOKE ALL ON FUNCTION orla.hold_job(orla.jobs, text) FROM PUBLIC;
@@ -209,9 +220,23 @@ GRANT EXECUTE ON FUNCTION orla.hold_job(orla.jobs, text) TO orla_service;
 COMMENT ON FUNCTION orla.hold_job(orla.jobs, text) IS
     'Keeps a job until an operator has put right what it needs.';
 
--- An error in a job's own transaction.  What will pass is the worker's to try
--- again, with the answer that it has.  The message is for the tenant and is of
--- the tenant's own rows; the server log gets the code alone.
+-- The worker tries the transaction itself again, with the answer that it has.
+CREATE FUNCTION orla.will_pass(code text)
+    RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN code IN ('55P03', '40001', '40P01') OR left(code, 2) IN ('53', '57', '58');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.will_pass(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.will_pass(text) TO orla_service;
+COMMENT ON FUNCTION orla.will_pass(text) IS
+    'Whether an error in a job''s own transaction is of the moment and not of the job.';
+
+-- The message is for the tenant and is of the tenant's own rows; the server log
+-- gets the code alone.
 CREATE FUNCTION orla.break_job(j orla.jobs, code text, message text)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -289,7 +314,7 @@ BEGIN
         PERFORM orla.work_as(j.user_id);
         RETURN orla.job_step(j, NULL);
     EXCEPTION WHEN OTHERS THEN
-        IF SQLSTATE IN ('55P03', '40001', '40P01') OR left(SQLSTATE, 2) IN ('53', '57', '58') THEN
+        IF orla.will_pass(SQLSTATE) THEN
             RAISE;
         END IF;
         RETURN orla.break_job(j, SQLSTATE, SQLERRM);
@@ -368,7 +393,7 @@ BEGIN
         END IF;
         RETURN orla.job_step(j, jsonb_build_object('answer', left(heard ->> 'text', 50000), 'problem', used ->> 'problem'));
     EXCEPTION WHEN OTHERS THEN
-        IF SQLSTATE IN ('55P03', '40001', '40P01') OR left(SQLSTATE, 2) IN ('53', '57', '58') THEN
+        IF orla.will_pass(SQLSTATE) THEN
             RAISE;
         END IF;
         RETURN orla.break_job(j, SQLSTATE, SQLERRM);

@@ -153,7 +153,7 @@ COMMENT ON FUNCTION orla.shaped(jsonb, jsonb) IS
 
 -- The object in what a model said; models like to put it into a fence, or a
 -- sentence before it.  NULL where there is none.
-CREATE FUNCTION orla.object_in(said text)
+CREATE FUNCTION orla.object_in_words(said text)
     RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -170,9 +170,9 @@ EXCEPTION WHEN data_exception OR untranslatable_character OR statement_too_compl
     RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION orla.object_in(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION orla.object_in(text) TO orla_service;
-COMMENT ON FUNCTION orla.object_in(text) IS
+REVOKE ALL ON FUNCTION orla.object_in_words(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.object_in_words(text) TO orla_service;
+COMMENT ON FUNCTION orla.object_in_words(text) IS
     'The JSON object in a model''s words; NULL where there is none.';
 
 -- heard: of orla.model_answer().
@@ -183,7 +183,7 @@ CREATE FUNCTION orla.usable_answer(kind text, payload jsonb, heard jsonb)
 AS $$
 DECLARE
     shape   jsonb := orla.result_shape(kind, payload ->> 'content_type');
-    object  jsonb := orla.object_in(heard ->> 'text');
+    object  jsonb := orla.object_in_words(heard ->> 'text');
     problem text;
 BEGIN
     IF object IS NULL AND heard ->> 'stop' IN ('max_tokens', 'length', 'model_context_window_exceeded') THEN

@@ -168,6 +168,21 @@ GRANT EXECUTE ON FUNCTION orla.end_session_in_cookies() TO orla_service;
 COMMENT ON FUNCTION orla.end_session_in_cookies() IS
     'Ends the session that the browser holds.';
 
+CREATE FUNCTION orla.begin_session_in_cookies(answer jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM orla.end_session_in_cookies();
+    RETURN orla.session_in_cookies(answer);
+END
+$$;
+REVOKE ALL ON FUNCTION orla.begin_session_in_cookies(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.begin_session_in_cookies(jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.begin_session_in_cookies(jsonb) IS
+    'As orla.session_in_cookies(), in the place of the session that the browser holds.';
+
 -- SECURITY DEFINER, these four: only orla_service has work done by
 -- orla.perform(), and the tokens are to reach nobody but the browser.
 
@@ -176,13 +191,9 @@ CREATE FUNCTION orla_api.sign_in(email text, password text)
     LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    answer jsonb;
 BEGIN
     PERFORM orla.require_own_page();
-    answer := orla_api.login(email, password);
-    PERFORM orla.end_session_in_cookies();
-    RETURN orla.session_in_cookies(answer);
+    RETURN orla.begin_session_in_cookies(orla_api.login(email, password));
 END
 $$;
 ALTER FUNCTION orla_api.sign_in(text, text) OWNER TO orla_service;
@@ -200,13 +211,9 @@ CREATE FUNCTION orla_api.verify_and_sign_in(token text, password text)
     LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    answer jsonb;
 BEGIN
     PERFORM orla.require_own_page();
-    answer := orla_api.verify_email(token, password);
-    PERFORM orla.end_session_in_cookies();
-    RETURN orla.session_in_cookies(answer);
+    RETURN orla.begin_session_in_cookies(orla_api.verify_email(token, password));
 END
 $$;
 ALTER FUNCTION orla_api.verify_and_sign_in(text, text) OWNER TO orla_service;

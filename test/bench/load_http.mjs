@@ -27,9 +27,9 @@ const KINDS = {
     fenced: (who) => request('POST', `/content_library?select=${COLUMNS}`, { ...bearer(who), ...json }, JSON.stringify(post)),
     unfenced: (who) => request('POST', `/content_library?select=${COLUMNS}`, { ...bearer(who), ...json }, JSON.stringify({ ...post, user_id: who.id })),
   },
-  // One account's sign-ins wait for each other, so that guesses are counted.
+  // No more than there are processors: a hash is nothing but computing.
   'sign-in': {
-    many: (tenants) => Math.min(tenants, 2),
+    many: () => 2,
     fenced: (who) => request('POST', '/rpc/login', { 'content-type': 'application/json' }, JSON.stringify({ email: who.email, password: PASSWORD })),
     unfenced: (who) => request('POST', '/rpc/login', { 'content-type': 'application/json' }, JSON.stringify({ email: who.email, password: PASSWORD })),
   },

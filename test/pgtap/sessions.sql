@@ -184,7 +184,7 @@ CREATE FUNCTION test.plan() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     line text; plan text := '';
 BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || (SELECT prosrc FROM pg_proc WHERE proname = 'password_costs_differ') LOOP
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || (SELECT substring(prosrc FROM 'RETURN [(](.*)[)];') FROM pg_proc WHERE proname = 'password_costs_differ') LOOP
         plan := plan || line || E'\n';
     END LOOP;
     RETURN plan;

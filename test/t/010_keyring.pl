@@ -9,116 +9,21 @@ use warnings;
 
 use Digest::SHA qw(sha256_hex);
 use Fcntl qw(:mode);
-use File::Temp qw(tempdir);
-use IPC::Open2;
+use FindBin;
+use lib $FindBin::RealBin;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
-my ($uid, $gid) = $> == 0 ? (getpwnam($os_user))[ 2, 3 ] : ($>, (split ' ', $))[0]);
-my $dir = tempdir('orla-keyring-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $dir;
-chown $uid, $gid, $dir;
+use Cluster;
 
-my $data = "$dir/data";
+my $c = Cluster->new('keyring');
+my ($dir, $data) = @$c{qw(dir data)};
 my $ring = "$data/orla.keyring";
-my @sessions;
 
-# ---- the cluster -------------------------------------------------------------
-
-sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
-
-sub run_quietly
-{
-	my $pid = fork() // die $!;
-	if ($pid == 0)
-	{
-		open(STDOUT, '>', '/dev/null') or die $!;
-		exec @_ or die $!;
-	}
-	waitpid($pid, 0);
-	die "@_ failed\n" if $? != 0;
-}
-
-my $config = $ENV{PG_CONFIG} // 'pg_config';
-chomp(my $bin = `$config --bindir`);
-
-sub start_cluster
-{
-	run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust -N --no-instructions)));
-	run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
-		"-c port=5432 -c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c max_worker_processes=16"));
-	delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
-	@ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGCLIENTENCODING)} = ($dir, 5432, 'postgres', 'postgres', 'UTF8');
-}
-
-END
-{
-	my $status = $?;
-	close $_->{in} for @sessions;
-	run_quietly(as_owner("$bin/pg_ctl", 'stop', '-D', $data, qw(-m immediate -w))) if -e "$data/postmaster.pid";
-	$? = $status;
-}
-
-# What psql prints for the statements of a session of their own, errors included.
-sub sql
-{
-	my ($sql, %with) = @_;
-	my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', 'psql', '-qAtX',
-		'-d', $with{database} // 'app', '-U', $with{user} // 'postgres');
-	print {$in} "\\set SHOW_CONTEXT never\n$sql";
-	close $in;
-	local $/;
-	my $printed = <$out> // '';
-	waitpid($pid, 0);
-	$printed =~ s/\n\z//;
-	return $printed;
-}
-
-# A session that stays.
-sub session
-{
-	my ($database) = @_;
-	my $self = {};
-	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', 'psql', '-qAtX', '-d', $database);
-	push @sessions, $self;
-	return $self;
-}
-
-sub ask
-{
-	my ($self, $sql) = @_;
-	my $answer = '';
-	print { $self->{in} } "$sql\n\\echo --done--\n";
-	$self->{in}->flush;
-	while (defined(my $line = readline($self->{out})))
-	{
-		last if $line eq "--done--\n";
-		$answer .= $line;
-	}
-	chomp $answer;
-	return $answer;
-}
-
-sub slurp
-{
-	my ($file) = @_;
-	open(my $in, '<:raw', $file) or die "$file: $!\n";
-	local $/;
-	return scalar <$in>;
-}
-
+sub sql { return $c->sql(@_) }
+sub slurp { return Cluster::slurp(@_) }
 # As the server's user would leave it: a new file in the place of the old.
-sub put
-{
-	my ($file, $text, $mode) = @_;
-	open(my $out, '>:raw', "$file.tmp") or die "$file: $!\n";
-	print {$out} $text;
-	close $out or die $!;
-	chmod $mode // 0600, "$file.tmp";
-	chown $uid, $gid, "$file.tmp";
-	rename "$file.tmp", $file or die $!;
-}
+sub put { return $c->put(@_) }
 
 sub key_line
 {
@@ -141,7 +46,6 @@ sub keys_of { return grep { /^(?:seal|sign|mac) / } split /\n/, $_[0] }
 
 # ---- made at first use -------------------------------------------------------
 
-start_cluster();
 sql('CREATE DATABASE app', database => 'postgres');
 is(sql("SET client_min_messages = warning;\nCREATE EXTENSION orla CASCADE;"), '', 'the extension is installed');
 ok(!-e $ring, 'installing makes no keyring');
@@ -171,7 +75,7 @@ is(sql($unseal), 'hushhush', 'what is sealed opens');
 	sql("CREATE DATABASE other; ALTER DATABASE other SET orla.keyring_file = 'other.keyring';", database => 'postgres');
 	sql('CREATE EXTENSION orla CASCADE;', database => 'other');
 	my @readers = map {
-		open(my $out, '-|', 'psql', '-qAtX', '-d', 'other', '-c', 'SELECT orla.open_keyring()') or die $!;
+		open(my $out, '-|', $c->psql(database => 'other'), '-c', 'SELECT orla.open_keyring()') or die $!;
 		$out
 	} 1 .. 8;
 	my %ids = map { my $line = readline($_) // 'nothing'; chomp $line; ($line => 1) } @readers;
@@ -183,17 +87,17 @@ is(sql($unseal), 'hushhush', 'what is sealed opens');
 
 # ---- refused -----------------------------------------------------------------
 
-my $session = session('app');
-is(ask($session, $unseal), 'hushhush', 'a session has the ring');
+my $session = $c->session(database => 'app');
+is($session->ask($unseal), 'hushhush', 'a session has the ring');
 
 sub refused
 {
 	my ($why, $detail, $hint) = @_;
-	my $printed = ask($session, "\\set SHOW_CONTEXT never\n$unseal");
+	my $printed = $session->ask("\\set SHOW_CONTEXT never\n$unseal");
 	like($printed, $detail, $why);
 	like($printed, $hint, "$why: what to do") if $hint;
 	put($ring, $good);
-	is(ask($session, $unseal), 'hushhush', "$why: mended");
+	is($session->ask($unseal), 'hushhush', "$why: mended");
 }
 
 for my $mode (0640, 0604, 0660, 0666, 0610)
@@ -230,7 +134,7 @@ for my $length (1, 20, 51, 52, 60, int(length($good) / 2), length($good) - 7, le
 }
 
 unlink $ring;
-my $missing = ask($session, "\\set SHOW_CONTEXT never\n$unseal");
+my $missing = $session->ask("\\set SHOW_CONTEXT never\n$unseal");
 like($missing, qr/^ERROR:  keyring file "\Q$ring\E" does not exist/, 'missing');
 for my $call ('orla.open_keyring()', 'orla.ensure_instance()', 'orla.rotate_keys()', 'orla_api.jwks()', "orla.sign_jwt('{}')", "orla.keyed_digest('x', '')")
 {
@@ -241,8 +145,8 @@ like(sql('SELECT orla_api.jwks();'), qr/This database needs keyring $ring_id/, '
 put($ring, $good);
 
 put($ring, slurp("$data/other.keyring"));
-like(ask($session, "SELECT orla_api.jwks();"), qr/the keyring is not that of this database\nDETAIL:  Found keyring \S+, needed $ring_id/, 'the ring of another database');
-like(ask($session, $unseal), qr/It was sealed under key "[0-9a-f]{16}", which keyring \S+ does not have/, 'which lacks the key that is needed');
+like($session->ask("SELECT orla_api.jwks();"), qr/the keyring is not that of this database\nDETAIL:  Found keyring \S+, needed $ring_id/, 'the ring of another database');
+like($session->ask($unseal), qr/It was sealed under key "[0-9a-f]{16}", which keyring \S+ does not have/, 'which lacks the key that is needed');
 put($ring, $good);
 
 rename $ring, "$ring.aside";
@@ -251,8 +155,8 @@ refused('a symbolic link', qr/is refused\nDETAIL:  It is a symbolic link/, qr/Le
 unlink "$ring.aside";
 unlink $ring;
 mkdir $ring;
-chown $uid, $gid, $ring;
-like(ask($session, $unseal), qr/is not a regular file/, 'a folder');
+chown((stat $data)[ 4, 5 ], $ring);
+like($session->ask($unseal), qr/is not a regular file/, 'a folder');
 rmdir $ring;
 put($ring, $good);
 SKIP:
@@ -283,20 +187,20 @@ sql('SELECT orla.rotate_keys();');
 my $after = slurp($ring);
 is(scalar(keys_of($after)), 6, 'the old ones stay');
 is(S_IMODE((stat $ring)[2]), 0600, 'the file is the server\'s alone');
-is(ask($session, $unseal), 'hushhush', 'what the old ones sealed opens');
-is(ask($session, "SELECT jsonb_array_length(orla_api.jwks() -> 'keys');"), '2', 'both signing keys are published');
+is($session->ask($unseal), 'hushhush', 'what the old ones sealed opens');
+is($session->ask("SELECT jsonb_array_length(orla_api.jwks() -> 'keys');"), '2', 'both signing keys are published');
 my ($retire, $active) = map { my @f = split / /; $f[5] || $f[4] } grep { /^sign/ } keys_of($after);
 is($retire - $active, 3600 + 60, 'the old one is good until the last token made with it has expired');
 
 {
 	my $done = 0;
 	my @rotations = map {
-		open(my $out, '-|', 'psql', '-qAtX', '-d', 'app', '-c', 'SELECT count(*) FROM orla.rotate_keys()') or die $!;
+		open(my $out, '-|', $c->psql, '-c', 'SELECT count(*) FROM orla.rotate_keys()') or die $!;
 		$out
 	} 1 .. 6;
 	# Somebody who reads meanwhile always finds a whole ring.
 	my $failures = 0;
-	$failures += ask($session, $unseal) ne 'hushhush' for 1 .. 300;
+	$failures += $session->ask($unseal) ne 'hushhush' for 1 .. 300;
 	$done += (readline($_) // 0) == 3 for @rotations;
 	is($done, 6, 'six rotations at once');
 	is(scalar(keys_of(slurp($ring))), 6 + 18, 'lose no key of each other');
@@ -321,11 +225,11 @@ is($retire - $active, 3600 + 60, 'the old one is good until the last token made 
 		'iss', current_setting('orla.issuer') || ':' || i.id, 'aud', 'orla', 'sub', i.id, 'sid', i.id, 'gen', 1,
 		'role', 'orla_user', 'token_use', 'access', 'iat', 1, 'nbf', 1, 'exp', 4000000000)) FROM orla.instance AS i;");
 	my $seen = "SELECT orla.verify_jwt('$whole') ->> 'gen';";
-	my $before = ask($session, $seen);
+	my $before = $session->ask($seen);
 	my $tries = 0;
-	select(undef, undef, undef, 0.1) while ask($session, $seen) eq '1' && $tries++ < 100;
+	select(undef, undef, undef, 0.1) while $session->ask($seen) eq '1' && $tries++ < 100;
 	is($before, '1', 'a key that is about to retire is good');
-	like(ask($session, $seen), qr/The token names a key that is not in the keyring/, 'until it does, whoever has seen the token before');
+	like($session->ask($seen), qr/The token names a key that is not in the keyring/, 'until it does, whoever has seen the token before');
 	put($ring, rewritten($good, sub { $_[0] eq 'sign' ? () : @_ }));
 	sql('SELECT orla.rotate_keys();');
 	# One that becomes active later than one made after it is not preferred.
@@ -379,12 +283,12 @@ sub runs { return -e "$dir/runs" ? scalar(split /\n/, slurp("$dir/runs")) : 0 }
 chmod 0777, $dir;
 is(with_command($print, $unseal, $unseal, $unseal), "hushhush\nhushhush\nhushhush", 'a command may print the ring');
 is(runs(), 1, 'which runs once for a session');
-my $keeper = session('app');
-ask($keeper, "SET orla.keyring_command = '$print';");
-is(ask($keeper, $unseal), 'hushhush', 'another session');
+my $keeper = $c->session(database => 'app');
+$keeper->ask("SET orla.keyring_command = '$print';");
+is($keeper->ask($unseal), 'hushhush', 'another session');
 sql('SELECT pg_reload_conf();');
 sleep 0.5;
-is(ask($keeper, $unseal), 'hushhush', 'after the configuration was reloaded');
+is($keeper->ask($unseal), 'hushhush', 'after the configuration was reloaded');
 is(runs(), 3, 'it runs again');
 like(with_command('cat /nowhere', $unseal), qr/orla.keyring_command failed\nDETAIL:  Its exit status is not 0/, 'a command that fails');
 like(with_command('true', $unseal), qr/output of orla.keyring_command is not a keyring\nDETAIL:  Line 1: It is empty/, 'prints nothing');

@@ -10,10 +10,13 @@ use warnings;
 
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
+use FindBin;
+use lib $FindBin::RealBin;
 use IPC::Open2;
 use Test::More;
 use Time::HiRes qw(sleep);
+
+use Cluster;
 
 my $docs = $ENV{ORLA_DOCS} // dirname(__FILE__) . '/../../docs';
 my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
@@ -29,30 +32,12 @@ my (@sessions, $bouncer_pid, $own_data, $database, $login);
 
 # ---- processes ---------------------------------------------------------------
 
-sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
-
-sub run_quietly
-{
-	open(my $saved, '>&', \*STDOUT) or die $!;
-	open(STDOUT, '>', '/dev/null') or die $!;
-	my $status = system(@_);
-	open(STDOUT, '>&', $saved) or die $!;
-	die "@_ failed\n" if $status != 0;
-}
-
-sub bindir
-{
-	my $config = $ENV{PG_CONFIG} // 'pg_config';
-	chomp(my $found = `$config --bindir`);
-	return $found;
-}
-
 sub start_cluster
 {
-	my $bin = bindir();
+	my $bin = Cluster::bindir();
 	$own_data = "$dir/data";
-	run_quietly(as_owner("$bin/initdb", '-D', $own_data, qw(-U postgres -A trust -N --no-instructions)));
-	run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $own_data, '-w', '-l', "$dir/server.log", '-o',
+	Cluster::run_quietly(Cluster::as_owner("$bin/initdb", '-D', $own_data, qw(-U postgres -A trust -N --no-instructions)));
+	Cluster::run_quietly(Cluster::as_owner("$bin/pg_ctl", 'start', '-D', $own_data, '-w', '-l', "$dir/server.log", '-o',
 		"-c listen_addresses= -c unix_socket_directories=$dir -c fsync=off"));
 	@ENV{qw(PGHOST PGPORT PGUSER)} = ($dir, 5432, 'postgres');
 }
@@ -76,7 +61,7 @@ END
 	stop_pgbouncer();
 	if ($own_data)
 	{
-		run_quietly(as_owner(bindir() . '/pg_ctl', 'stop', '-D', $own_data, qw(-m immediate -w)))
+		Cluster::run_quietly(Cluster::as_owner(Cluster::bindir() . '/pg_ctl', 'stop', '-D', $own_data, qw(-m immediate -w)))
 		  if -e "$own_data/postmaster.pid";
 	}
 	elsif ($database)
@@ -142,12 +127,6 @@ package main;
 my $secret = join '', map { ('a' .. 'z')[ rand 26 ] } 1 .. 20;
 my $port;
 
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
-	return $socket->sockport;
-}
-
 # The documented lines, pointed at this cluster; what a test changes comes last.
 sub start_pgbouncer
 {
@@ -155,7 +134,7 @@ sub start_pgbouncer
 	open(my $in, '<', "$docs/pgbouncer.ini") or die "pgbouncer.ini: $!";
 	my $ini = join '', <$in>;
 	close $in;
-	$port = free_port();
+	$port = Cluster::free_port();
 	my %here = (
 		listen_port => $port, unix_socket_dir => $dir, auth_file => "$dir/userlist.txt",
 		default_pool_size => 1, %changed);
@@ -167,7 +146,7 @@ sub start_pgbouncer
 	$ini .= "logfile = $dir/pgbouncer.log\npidfile = $dir/pgbouncer.pid\n";
 	write_file("$dir/pgbouncer.ini", $ini);
 	write_file("$dir/userlist.txt", qq("$login" "$secret"\n));
-	run_quietly($pgbouncer, '-q', '-d', ($> == 0 ? ('-u', $os_user) : ()), "$dir/pgbouncer.ini");
+	Cluster::run_quietly($pgbouncer, '-q', '-d', ($> == 0 ? ('-u', $os_user) : ()), "$dir/pgbouncer.ini");
 	for (1 .. 100)
 	{
 		if (open(my $pid, '<', "$dir/pgbouncer.pid"))
@@ -246,9 +225,9 @@ start_cluster() unless defined $ENV{PGHOST};
 $ENV{PGPORT} //= 5432;
 $database = "orla_pgbouncer_$$";
 $login = "${database}_web";
-run_quietly('psql', '-qX', '-d', 'postgres', '-c', "CREATE DATABASE $database",
+Cluster::run_quietly('psql', '-qX', '-d', 'postgres', '-c', "CREATE DATABASE $database",
 	'-c', "CREATE ROLE $login LOGIN NOINHERIT PASSWORD '$secret'");
-run_quietly('psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-d', $database, '-c', 'CREATE EXTENSION orla CASCADE',
+Cluster::run_quietly('psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-d', $database, '-c', 'CREATE EXTENSION orla CASCADE',
 	'-c', 'SELECT orla.harden()', '-c', "SELECT orla.allow_http_login('$login')");
 my $ada = sign_up('Ada');
 my $ben = sign_up('Ben');

@@ -9,58 +9,28 @@
 use strict;
 use warnings;
 
-use File::Temp qw(tempdir);
-use IPC::Open2;
+use FindBin;
+use lib $FindBin::RealBin;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
-my ($uid, $gid) = $> == 0 ? (getpwnam($os_user))[ 2, 3 ] : ($>, (split ' ', $))[0]);
-my $dir = tempdir('orla-survives-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $dir;
-chown $uid, $gid, $dir;
-my $data = "$dir/data";
-my (@sessions, %frozen);
+use Cluster;
+
+my %frozen;
 
 # Whatever hangs fails.
 $SIG{ALRM} = sub { die "something hangs\n" };
 alarm 600;
 
-# ---- the cluster -------------------------------------------------------------
+my @options = ('max_logical_replication_workers=0', 'max_worker_processes=8');
+my $c = Cluster->new('survives', @options);
 
-sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
-
-sub run_quietly
-{
-	my $pid = fork() // die $!;
-	if ($pid == 0)
-	{
-		open(STDOUT, '>', '/dev/null') or die $!;
-		exec @_ or die $!;
-	}
-	waitpid($pid, 0);
-	die "@_ failed\n" if $? != 0;
-}
-
-my $config = $ENV{PG_CONFIG} // 'pg_config';
-chomp(my $bin = `$config --bindir`);
-
-sub start
-{
-	my (@options) = @_;
-	run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
-		join(' ', "-c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c max_logical_replication_workers=0", @options)));
-}
-
-sub stop { run_quietly(as_owner("$bin/pg_ctl", 'stop', '-D', $data, '-m', $_[0], '-w')) }
-
+# before the cluster is stopped
 END
 {
 	my $status = $?;
 	alarm 0;
 	kill 'CONT', keys %frozen;
-	close $_->{in} for grep { $_->{in} } @sessions;
-	stop('immediate') if -e "$data/postmaster.pid";
 	$? = $status;
 }
 
@@ -69,34 +39,15 @@ END
 # An error is printed as its SQLSTATE and message.
 sub session
 {
-	my $self = {};
-	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', 'psql', '-qAtX');
-	push @sessions, $self;
-	ask($self, "SELECT\n\\g /dev/null\n\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\nSELECT 1 WHERE false");
-	$self->{backend} = ask($self, 'SELECT pg_backend_pid()');
+	my (%with) = @_;
+	my $self = $c->session(%with);
+	$self->ask("\\set VERBOSITY verbose");
 	return $self;
 }
 
-sub say_to
-{
-	my ($self, $sql) = @_;
-	local $SIG{PIPE} = 'IGNORE';
-	print { $self->{in} } "$sql;\n\\echo --done--\n";
-	$self->{in}->flush;
-}
+sub say_to { my ($self, $sql) = @_; return $self->send("$sql;") }
 
-sub hear
-{
-	my ($self) = @_;
-	my $answer = '';
-	while (defined(my $line = readline($self->{out})))
-	{
-		last if $line eq "--done--\n";
-		$answer .= $line unless $line =~ /^(?:LOCATION|DETAIL|HINT):/;
-	}
-	chomp $answer;
-	return $answer;
-}
+sub hear { my $answer = $_[0]->answer . "\n"; $answer =~ s/^(?:LOCATION|DETAIL|HINT):.*\n//mg; chomp $answer; return $answer }
 
 sub ask { say_to(@_); return hear($_[0]) }
 
@@ -104,11 +55,7 @@ sub leave
 {
 	my ($self, $signal) = @_;
 	kill $signal, $self->{pid} if $signal;
-	local $SIG{PIPE} = 'IGNORE';
-	close $self->{in};
-	close $self->{out};
-	waitpid $self->{pid}, 0;
-	@sessions = grep { $_ != $self } @sessions;
+	return $self->leave;
 }
 
 my $control;
@@ -184,14 +131,7 @@ sub worth
 
 # ---- set-up --------------------------------------------------------------------
 
-run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust -N --no-instructions)));
-start('-c max_worker_processes=8');
-delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
-@ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGCLIENTENCODING)} = ($dir, 5432, 'postgres', 'postgres', 'UTF8');
-$control = session();
-sql('CREATE DATABASE app');
-leave($control);
-$ENV{PGDATABASE} = 'app';
+$c->sql('CREATE DATABASE app', database => 'postgres');
 $control = session();
 sql('SET client_min_messages = warning; CREATE EXTENSION orla CASCADE');
 sql("ALTER DATABASE app SET orla.$_") for 'password_memory = 7168', 'sign_in_floor = 0', 'refresh_grace = 300';
@@ -369,7 +309,7 @@ sub reconnect
 {
 	leave($control);
 	$control = poll('the server', sub {
-		return if system('psql -qAtX -c SELECT >/dev/null 2>&1') != 0;
+		return if $c->sql('SELECT 1') ne '1';
 		return session();
 	});
 }
@@ -377,8 +317,8 @@ sub reconnect
 {
 	sql($forget);
 	sql($guess) for 1 .. 3;
-	stop('fast');
-	start('-c max_worker_processes=8');
+	$c->stop('fast');
+	$c->start(@options);
 	reconnect();
 	is(failed(), 3, 'a restart loses no attempt');
 	sql($guess) for 1 .. 2;
@@ -410,8 +350,8 @@ sub reconnect
 # ---- no process is free -----------------------------------------------------------------------
 
 {
-	stop('fast');
-	start('-c max_worker_processes=1');
+	$c->stop('fast');
+	$c->start(@options, 'max_worker_processes=1');
 	reconnect();
 	sql($forget);
 	my ($caller, $second) = (session(), session());
@@ -438,8 +378,7 @@ sub reconnect
 # ---- what the server logged ----------------------------------------------------------------------
 
 {
-	open(my $in, '<', "$dir/server.log") or die $!;
-	my @log = grep { !/STATEMENT|orla_api|\bpassword_/ } <$in>;
+	my @log = grep { !/STATEMENT|orla_api|\bpassword_/ } split /^/, Cluster::slurp($c->{log});
 	is(join('', grep { /PANIC|TRAP/ } @log), '', 'nothing broke in the server');
 	is(join('', grep { /Horse|eyJ/ } @log), '', 'nothing of ours in the log has a password or a token');
 }

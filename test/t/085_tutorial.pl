@@ -11,9 +11,12 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
+use FindBin;
+use lib $FindBin::RealBin;
 use Test::More;
 use Time::HiRes qw(time);
+
+use Cluster;
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $os_user = $ENV{ORLA_TEST_OS_USER} // 'postgres';
@@ -21,47 +24,27 @@ my $dir = tempdir('orla-tutorial-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
 chown scalar(getpwnam($os_user)), -1, $dir if $> == 0;
 my $data = "$dir/data";
-my $config = $ENV{PG_CONFIG} // 'pg_config';
-chomp(my $bin = `$config --bindir`);
+my $bin = Cluster::bindir();
 
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
-	return $socket->sockport;
-}
-my ($port, $http_port) = map { free_port() } 1, 2;
+my ($port, $http_port) = map { Cluster::free_port() } 1, 2;
 
 # ---- the cluster -------------------------------------------------------------
 
-sub as_owner { return $> == 0 ? ('runuser', '-u', $os_user, '--', @_) : @_ }
-
-sub run_quietly
-{
-	my $pid = fork() // die $!;
-	if ($pid == 0)
-	{
-		open(STDOUT, '>', '/dev/null') or die $!;
-		exec @_ or die $!;
-	}
-	waitpid($pid, 0);
-	die "@_ failed\n" if $? != 0;
-}
-
 delete @ENV{ grep { /^PG/ && $_ ne 'PG_CONFIG' } keys %ENV };
-run_quietly(as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust --auth-host=scram-sha-256 -N --no-instructions --encoding=UTF8 --locale=C.UTF-8)));
+Cluster::run_quietly(Cluster::as_owner("$bin/initdb", '-D', $data, qw(-U postgres -A trust --auth-host=scram-sha-256 -N --no-instructions --encoding=UTF8 --locale=C.UTF-8)));
 {
 	open(my $conf, '>>', "$data/postgresql.conf") or die $!;
 	print {$conf} "include_dir = '$dir/conf.d'\n";
 	close $conf or die $!;
 }
 mkdir "$dir/conf.d";
-run_quietly(as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
+Cluster::run_quietly(Cluster::as_owner("$bin/pg_ctl", 'start', '-D', $data, '-w', '-l', "$dir/server.log", '-o',
 	"-c port=$port -c listen_addresses=localhost -c unix_socket_directories=$dir -c fsync=off -c max_worker_processes=16"));
 
 END
 {
 	my $status = $?;
-	run_quietly(as_owner("$bin/pg_ctl", 'stop', '-D', $data, qw(-m immediate -w))) if -e "$data/postmaster.pid";
+	Cluster::run_quietly(Cluster::as_owner("$bin/pg_ctl", 'stop', '-D', $data, qw(-m immediate -w))) if -e "$data/postmaster.pid";
 	$? = $status;
 }
 
@@ -92,7 +75,7 @@ write_file("$dir/played/make", "#!/bin/sh\n");
 write_file("$dir/played/postgrest", "#!/bin/sh\nexec node $root/test/http/gateway.mjs \"\$1\"\n");
 # Debian's folder for additions to the configuration.
 $ENV{PLAYED_CONF} = "$dir/conf.d/orla.conf";
-$ENV{PLAYED_RESTART} = join(' ', as_owner("$bin/pg_ctl", 'restart', '-D', $data, qw(-w -m fast -l), "$dir/server.log"));
+$ENV{PLAYED_RESTART} = join(' ', Cluster::as_owner("$bin/pg_ctl", 'restart', '-D', $data, qw(-w -m fast -l), "$dir/server.log"));
 $ENV{PATH} = "$dir/played:$bin:$ENV{PATH}";
 $ENV{HOME} = $dir;
 @ENV{qw(PGHOST PGPORT PGRST_SERVER_PORT)} = ($dir, $port, $http_port);

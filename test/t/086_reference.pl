@@ -72,4 +72,7 @@ $complaints = (reference(template => "$dir/template"))[2];
 like($complaints, qr/^reference: docs\/api\.template has a function orla_api\.thee, which does not exist$/m, 'a line for what does not exist is one');
 like($complaints, qr/^reference: orla_api\.me has no line in docs\/api\.template$/m, '... and what it stood for is missed');
 
+is($cluster->sql("$quiet COMMENT ON COLUMN orla_api.competitors.name IS NULL;"), '', 'a column without a comment');
+like((reference())[2], qr/^reference: orla_api\.competitors\.name has no comment$/m, '... is missed, too');
+
 done_testing();

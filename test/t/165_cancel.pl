@@ -91,7 +91,8 @@ my @cases = (
 	[ 'complete_connection()', sub { as_ada($c->complete_sql($c->approve($c->begin($ada, $provider), $account))) }, hold('token') ],
 	[ 'disconnect()', sub { as_ada("SELECT orla_api.disconnect('$provider')") }, hold('revoke') ],
 	[ 'perform()', sub { "SELECT orla_api.logout('x')" }, %frozen_worker ],
-	[ 'perform_alone()', sub { "SELECT orla.perform_alone('logout', '{}')" }, %frozen_server ],
+	[ 'login(), whose hash no process computes', sub { "SELECT orla_api.login('nobody\@example.org', 'Correct-Horse-42')" }, %frozen_server,
+		before => sub { Cluster::waits_until(sub { $c->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'orla call';") eq '0' }); freeze($postmaster) } ],
 	[ 'a program that reads a file', sub { "BEGIN; $slow_python; SELECT outcome FROM orla.extract_text(convert_to('<!DOCTYPE html><p>x</p>', 'UTF8'), 'text/html')" }, %program ],
 );
 

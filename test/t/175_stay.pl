@@ -57,7 +57,7 @@ sub call_sql
 {
 	my ($name, $args) = @_;
 	return "SELECT concat_ws(' ', a ->> 'pid', a ->> 'name', '<' || (a ->> 'left') || '>', a ->> 'database', a ->> 'who', a ->> 'tenant', a ->> 'level')"
-	  . " FROM orla.perform_alone('probe', '$args'::jsonb || '{\"name\": \"$name\"}') AS a;";
+	  . " FROM orla.perform('probe', '$args'::jsonb || '{\"name\": \"$name\"}') AS a;";
 }
 
 sub pid_of { return $_[0] =~ /^(\d+) / ? $1 : "no pid in: $_[0]" }

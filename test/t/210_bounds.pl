@@ -121,9 +121,9 @@ sub state_of { my ($answer) = @_; return $answer =~ /[?&]state=([^&"]+)/ ? $1 : 
 	my $holder = $c->session;
 	$holder->ask("BEGIN; SELECT count(*) FROM (SELECT FROM orla.users WHERE id = '$cid->{id}' FOR UPDATE) AS u;");
 	my @sessions = map { session_of($cid) } 1 .. 8;
-	$_->send("SELECT orla_api.change_password('Correct-Horse-42', 'Correct-Horse-43');") for @sessions;
+	$_->send("SELECT orla_api.delete_account('Correct-Horse-42');") for @sessions;
 	my $waiting = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'orla call' AND wait_event_type = 'Lock'";
-	ok(Cluster::waits_until(sub { $c->value($waiting) > 0 }), 'a process waits for a lock on an account');
+	ok(Cluster::waits_until(sub { $c->value($waiting) > 0 }), 'a process waits for a lock on the account that it is to delete');
 	like($c->value("SELECT orla_api.login('$ben->{email}', 'Correct-Horse-42') ->> 'token_type'"), qr/^bearer$/i, 'another signs in');
 	cmp_ok($c->value($waiting), '<=', 1, 'for all sessions of the tenant there is one');
 	is(scalar(grep { $_->answer =~ /^ERROR:/m } @sessions), 8, 'and none of them waits for ever');

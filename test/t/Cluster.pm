@@ -12,6 +12,7 @@ use strict;
 use warnings;
 
 use File::Temp qw(tempdir);
+use IO::Socket::INET;
 use IPC::Open2;
 use Time::HiRes qw(sleep time);
 
@@ -40,6 +41,12 @@ sub bindir
 	my $config = $ENV{PG_CONFIG} // 'pg_config';
 	chomp(my $found = `$config --bindir`);
 	return $found;
+}
+
+sub free_port
+{
+	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
+	return $socket->sockport;
 }
 
 sub new

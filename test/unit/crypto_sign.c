@@ -1,6 +1,6 @@
 /*
  * crypto_sign.c
- *		src/crypto_sign.c: RFC 7515, appendix A.1 to A.3, RFC 8037, appendix
+ *		src/crypto_sign.c and crypto_key.c: RFC 7515, appendix A.1 to A.3, RFC 8037, appendix
  *		A, and signatures and keys that must be refused.
  */
 #include "crypto_sign.h"

@@ -1,6 +1,6 @@
 /*
- * 100_http.c
- *		A function for 100_http.pl: an engine that has many requests at once.
+ * Http.c
+ *		A function for 105_http_engine.pl: an engine that has many requests at once.
  *
  * many(requests jsonb[], give_up_ms int) → jsonb[]: the responses with the
  * milliseconds that each took; null for those that were given up.

@@ -1,7 +1,7 @@
-// The other side of 100_http.pl: servers that answer in every way, a proxy, a
+// The other side of Http.pm: servers that answer in every way, a proxy, a
 // mail server.  On 127.0.0.1, on ports that are free, until standard input ends.
 //
-//   node 100_http.mjs DIRECTORY          with the certificates that are there
+//   node Http.mjs DIRECTORY          with the certificates that are there
 //
 // Prints one line of JSON: the port of each.
 import fs from 'node:fs';
