@@ -238,19 +238,6 @@ orla_http_start(OrlaHttpEngine *engine, const OrlaHttpRequest *request,
 	return transfer;
 }
 
-size_t
-orla_http_received(const OrlaHttpTransfer *transfer)
-{
-	return transfer->answer.len > VARHDRSZ ? transfer->answer.len - VARHDRSZ : 0;
-}
-
-const char *
-orla_http_begun(const OrlaHttpTransfer *transfer, size_t *len)
-{
-	*len = Min(orla_http_received(transfer), ORLA_HTTP_PARTIAL_MAX);
-	return *len == 0 ? "" : transfer->answer.data + VARHDRSZ;
-}
-
 void
 orla_http_give_up(OrlaHttpEngine *engine, OrlaHttpTransfer *transfer)
 {

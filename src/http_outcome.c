@@ -183,6 +183,19 @@ list_headers(OrlaHttpTransfer *transfer)
 	transfer->response.n_headers = n;
 }
 
+size_t
+orla_http_received(const OrlaHttpTransfer *transfer)
+{
+	return transfer->answer.len > VARHDRSZ ? transfer->answer.len - VARHDRSZ : 0;
+}
+
+const char *
+orla_http_begun(const OrlaHttpTransfer *transfer, size_t *len)
+{
+	*len = Min(orla_http_received(transfer), ORLA_HTTP_PARTIAL_MAX);
+	return *len == 0 ? "" : transfer->answer.data + VARHDRSZ;
+}
+
 /* A copy, since the answer itself is wiped. */
 static void
 keep_partial(OrlaHttpTransfer *transfer)

@@ -31,39 +31,10 @@ GRANT EXECUTE ON FUNCTION orla.add_response_header(text, text) TO orla_service;
 COMMENT ON FUNCTION orla.add_response_header(text, text) IS
     'One more header of the answer, for an HTTP layer that takes response.headers.';
 
--- Nothing but our own files, no script in a page, no markup made of text by a
--- script, no frame around it.
---
--- Where the browser finds the API: where people reach PostgREST itself, pages are
--- among its functions, and orla.public_url ends with /rpc; a proxy that gives them
--- addresses of their own has the API at /api.
 CREATE FUNCTION orla.serve_page(source text)
     RETURNS text
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    -- ready as text, and no query for it: people wait for a page
-    headers CONSTANT text := '[{"Content-Type": "text/html; charset=utf-8"},'
-        '{"Content-Security-Policy": "default-src ''none''; script-src ''self''; style-src ''self''; img-src ''self'' data:; '
-            'connect-src ''self''; form-action ''self''; base-uri ''none''; frame-ancestors ''none''; '
-            'require-trusted-types-for ''script''; trusted-types ''none''"},'
-        '{"X-Content-Type-Options": "nosniff"},'
-        '{"X-Frame-Options": "DENY"},'
-        -- an address may have the token of a mail in it
-        '{"Referrer-Policy": "no-referrer"},'
-        '{"Cross-Origin-Opener-Policy": "same-origin"},'
-        '{"Cross-Origin-Resource-Policy": "same-origin"},'
-        '{"Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()"},'
-        '{"Cache-Control": "no-store"}]';
-    pages text := regexp_replace(current_setting('orla.public_url'), '^https?://[^/]*', '');
-    api   text := CASE WHEN pages ~ '(^|/)rpc$' THEN regexp_replace(pages, '/?rpc$', '') ELSE pages || '/api' END;
-    done  text := set_config('response.headers', headers, true);
-BEGIN
-    RETURN replace(replace(replace(source, '{base}', replace(pages, '&', '&amp;')), '{api}', replace(api, '&', '&amp;')),
-                   '{max_upload}', pg_size_bytes(current_setting('orla.max_upload'))::text);
-END
-$$;
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'orla_serve_page';
 REVOKE ALL ON FUNCTION orla.serve_page(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION orla.serve_page(text) TO orla_anon, orla_user, orla_gateway, orla_service;
 COMMENT ON FUNCTION orla.serve_page(text) IS

@@ -89,9 +89,12 @@ async function measureKind(sides, kind, accounts, sizes, postmaster) {
     n = Math.max(many * 2, Math.round(sizes.block / slowest));
   }
   const blocks = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+  // In random order, then in the reverse of it: what becomes slower or faster by the hour favours nobody.
+  let order = [];
   for (let pair = 0; pair < sizes.pairs; pair++) {
     const chosen = choose(n);
-    for (const name of shuffled(Object.keys(sides))) {
+    order = pair % 2 === 0 ? shuffled(Object.keys(sides)) : order.toReversed();
+    for (const name of order) {
       blocks[name].push(await block(sides[name], requests[name], chosen, many, postmaster));
     }
   }

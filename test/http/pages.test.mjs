@@ -99,7 +99,8 @@ describe('a page', () => {
 
   test('says where pages and API are, by orla.public_url', async () => {
     for (const [public_url, base, api] of [['http://127.0.0.1:3000/rpc', '/rpc', ''], ['https://app.example.org', '', '/api'],
-      ['https://example.org/orla', '/orla', '/orla/api'], ['https://example.org/orla/rpc', '/orla/rpc', '/orla']]) {
+      ['https://example.org/orla', '/orla', '/orla/api'], ['https://example.org/orla/rpc', '/orla/rpc', '/orla'],
+      ['https://example.org/a&b/rpc', '/a&amp;b/rpc', '/a&amp;b'], ['https://example.org/arpc', '/arpc', '/arpc/api']]) {
       await at(public_url, async (client) => {
         const { text } = await client.get('/rpc/sign-in', { headers: { accept: BROWSER } });
         assert.ok(text.includes(`data-base="${base}" data-api="${api}"`), public_url);
@@ -107,6 +108,12 @@ describe('a page', () => {
         assert.ok(!text.includes('{base}') && !text.includes('{api}') && !text.includes('{version}'));
       });
     }
+  });
+
+  test('and how large an upload may be; other braces stay as they are', async () => {
+    const [served] = await database.sql(`SELECT orla.serve_page('{max_upload}{{max_upload}} {other}ü{max_upload') AS page
+                                           FROM set_config('orla.max_upload', '1537kB', true)`);
+    assert.equal(served.page, '1573888{1573888} {other}ü{max_upload');
   });
 });
 

@@ -1,8 +1,9 @@
 // Dropbox: www, api and content. The content host is on a port of its own and
-// knows nothing of the rest. Reads only: there are no uploads.
+// knows nothing of the rest.
 import { authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
 import { html, json, text } from './lib/answers.mjs';
 import { contentRoute, filesRoute, summary } from './dropbox_files.mjs';
+import { uploadRoute } from './dropbox_uploads.mjs';
 
 const bad = (error, error_description, status = 400) => json(status, { error, error_description });
 const APP_SCOPES = ['account_info.read', 'files.content.read', 'files.content.write', 'files.metadata.read'];
@@ -50,7 +51,7 @@ export const dropbox = {
   remember: (query) => ({ offline: query.get('token_access_type') === 'offline' }),
 
   route(ctx) {
-    if (ctx.host === 'content') return contentRoute(ctx);
+    if (ctx.host === 'content') return uploadRoute(ctx) ?? contentRoute(ctx);
     const at = `${ctx.method} ${ctx.rawPath}`;
     if (ctx.rawPath === '/oauth2/authorize' && ['GET', 'POST'].includes(ctx.method)) return { endpoint: 'authorize', run: () => authorize(ctx, dropbox) };
     if (at === 'POST /oauth2/token') return { endpoint: 'token', run: () => token(ctx) };

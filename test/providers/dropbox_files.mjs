@@ -1,5 +1,5 @@
 // Dropbox's files as far as one reads them: list, search, metadata, download,
-// export, temporary links; the account; revoke.
+// export, temporary links; the account; revoke.  dropbox_uploads.mjs has the rest.
 import { randomUUID } from 'node:crypto';
 import { Answer, contentAnswer, json, text } from './lib/answers.mjs';
 import { inside, own, pathOf } from './lib/accounts.mjs';
@@ -11,12 +11,12 @@ import { docx, pdf } from './lib/documents.mjs';
 export const summary = (tags) => `${tags}/${'.'.repeat(1 + Math.floor(Math.random() * 6))}`;
 
 // union('path', 'not_found') is { '.tag': 'path', path: { '.tag': 'not_found' } }
-const union = (tag, inner, more = {}) => ({ '.tag': tag, ...inner && { [tag]: { '.tag': inner } }, ...more });
-function endpointError({ emulator }, tag, inner, more) {
+export const union = (tag, inner, more = {}) => ({ '.tag': tag, ...inner && { [tag]: { '.tag': inner } }, ...more });
+export function endpointError({ emulator }, tag, inner, more) {
   if (emulator.knobs.cannot_tell) return json(409, { error_summary: summary('something_new'), error: union('something_new') });
   return json(409, { error_summary: summary(inner ? `${tag}/${inner}` : tag), error: union(tag, inner, more) });
 }
-const badCall = (name, message) => text(400, `Error in call to API function "${name}": ${message}`);
+export const badCall = (name, message) => text(400, `Error in call to API function "${name}": ${message}`);
 
 // The arguments of each call: names and whether they must be there.
 const CALLS = {
@@ -54,7 +54,7 @@ export function contentRoute(ctx) {
   return { endpoint: call.endpoint, run: () => call.run(ctx, grantOf(ctx, name, call.scope), headerArguments(ctx, name, call.args), name) };
 }
 
-function grantOf(ctx, name, scope) {
+export function grantOf(ctx, name, scope) {
   const tag = (word, more = {}) => json(401, { error_summary: summary(word), error: { '.tag': word, ...more } });
   const { authorization } = ctx.headers;
   if (authorization === undefined) throw badCall(name, 'Must provide HTTP header "Authorization" or URL parameter "authorization".');
@@ -70,7 +70,10 @@ function checked(name, value, args) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw badCall(name, 'request body: expected object, got something else');
   for (const key of Object.keys(value)) if (!Object.hasOwn(args, key)) throw badCall(name, `request body: unknown field '${key}'`);
   for (const key of Object.keys(args)) if (args[key] && value[key] === undefined) throw badCall(name, `request body: missing required field '${key}'`);
-  for (const key of ['path', 'cursor', 'query']) if (value[key] !== undefined && typeof value[key] !== 'string') throw badCall(name, `request body: ${key}: expected string`);
+  for (const key of ['path', 'cursor', 'query']) {
+    const type = args[key] === 'object' ? 'object' : 'string';
+    if (value[key] !== undefined && typeof value[key] !== type) throw badCall(name, `request body: ${key}: expected ${type}`);
+  }
   return value;
 }
 
@@ -94,10 +97,11 @@ function rpcArguments({ headers, body }, name, args) {
   return checked(name, value, args);
 }
 
-function headerArguments({ headers, query, body, method }, name, args) {
+// What comes with bytes has its arguments in a header; takes: whether they come along.
+export function headerArguments({ headers, query, body, method }, name, args, takes = false) {
   const given = headers['dropbox-api-arg'] ?? query.get('arg');
   if (given === undefined || given === null) throw badCall(name, 'Must provide HTTP header "Dropbox-API-Arg" or URL parameter "arg".');
-  if (method === 'POST' && body.length > 0) throw badCall(name, 'this function does not take a body');
+  if (method === 'POST' && !takes && body.length > 0) throw badCall(name, 'this function does not take a body');
   if (method === 'POST' && headers['content-type'] !== undefined && !/^(application\/octet-stream|text\/plain)/.test(headers['content-type'])) {
     throw badCall(name, `Bad HTTP "Content-Type" header: "${headers['content-type']}".`);
   }
@@ -134,7 +138,7 @@ function revoke({ emulator }, grant) {
 
 // The folders that the client sees: the home, or the team's space with the
 // home in it. view: { children of the top, prefix of what lies in the home }
-function viewOf(ctx, { account }) {
+export function viewOf(ctx, { account }) {
   const header = ctx.headers['dropbox-api-path-root'];
   const info = rootInfo(account);
   let namespace = info.home_namespace_id;
@@ -163,7 +167,7 @@ const nameOf = (view, node) => (node === view.home ? view.prefix.slice(1) : node
 const kids = (node) => node.children ?? [];
 
 // A path, an id or a revision; undefined is the top.
-function resolve(ctx, grant, view, path, wrap) {
+export function resolve(ctx, grant, view, path, wrap) {
   const lost = (inner) => endpointError(ctx, ...wrap(inner));
   if (path === '') return undefined;
   if (path.startsWith('id:') || path.startsWith('rev:')) {
@@ -181,11 +185,11 @@ function resolve(ctx, grant, view, path, wrap) {
   return node;
 }
 
-const revision = (node) => `0160${node.account.token(`rev/${node.number}`).toString('hex', 0, 9)}`;
+export const revision = (node) => `0160${node.account.token(`rev/${node.number}${node.version ? `/${node.version}` : ''}`).toString('hex', 0, 9)}`;
 const PAPER = { document: 'paper', spreadsheet: 'gsheet', presentation: 'gslides' };
 
 // tagged: with .tag, as in lists; the header of a download has none.
-function resource(view, node, tagged = true) {
+export function resource(view, node, tagged = true) {
   const path = shownPath(view, node);
   const common = { name: nameOf(view, node), id: node.id, path_lower: path.toLowerCase(), path_display: path };
   if (node.type === 'folder') {

@@ -1,9 +1,10 @@
 // Google: accounts.google.com, oauth2.googleapis.com and Drive v3, behind one
-// address with Google's paths. Reads only: there are no uploads.
+// address with Google's paths.
 import { apiGrant, authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
 import { Answer, html, json } from './lib/answers.mjs';
 import { idToken, jwks } from './lib/idtoken.mjs';
 import { SCOPE, driveError, driveRoute } from './google_drive.mjs';
+import { uploadRoute } from './google_uploads.mjs';
 
 const bad = (status, error, error_description, more = {}) => json(status, { error, error_description, ...more });
 
@@ -73,7 +74,7 @@ export const google = {
     if (at === 'POST /revoke') return { endpoint: 'revoke', run: () => revoke(ctx) };
     if (at === 'GET /v1/userinfo') return { endpoint: 'userinfo', run: () => userinfo(ctx) };
     if (at === 'GET /oauth2/v3/certs') return { endpoint: 'certs', run: () => json(200, jwks()) };
-    return driveRoute(ctx);
+    return uploadRoute(ctx) ?? driveRoute(ctx);
   },
 
   throttle(fault) {

@@ -1,5 +1,5 @@
 // Drive v3 as far as it reads: about, files (list, search, metadata, bytes,
-// export), drives.
+// export), drives.  google_uploads.mjs has the rest.
 import { contentAnswer, json, text } from './lib/answers.mjs';
 import { own } from './lib/accounts.mjs';
 import { apiGrant } from './lib/authorize.mjs';
@@ -57,7 +57,7 @@ export function driveRoute(ctx) {
   return query.get('alt') === 'media' ? run('download', download) : run('metadata', metadata);
 }
 
-function plain(segment) {
+export function plain(segment) {
   try {
     return segment === undefined ? undefined : decodeURIComponent(segment);
   } catch {
@@ -65,7 +65,7 @@ function plain(segment) {
   }
 }
 
-function grantOf(ctx) {
+export function grantOf(ctx) {
   return apiGrant(ctx, (reason) => driveError(401, reason === 'absent' ? 'required' : 'authError', reason === 'absent' ? 'Login Required.' : 'Invalid Credentials',
     { locationType: 'header', location: 'Authorization' }, { 'www-authenticate': 'Bearer realm="https://accounts.google.com/", error="invalid_token"' }));
 }
@@ -78,7 +78,9 @@ function reach({ scopes }, forBytes) {
   throw driveError(403, 'insufficientPermissions', 'Request had insufficient authentication scopes.');
 }
 
-function fieldsOf(query, fallback) {
+export const plainFields = parseFields('kind,id,name,mimeType');
+
+export function fieldsOf(query, fallback) {
   const given = query.get('fields');
   if (given === null) return fallback;
   try {
@@ -95,7 +97,7 @@ const mimeOf = (node) => {
   return node.type === 'native' ? NATIVE + node.native : node.mime;
 };
 
-function resource(node) {
+export function resource(node) {
   const mimeType = mimeOf(node);
   const where = node.type === 'folder' ? `drive/folders/${node.id}` : `file/d/${node.id}/view?usp=drivesdk`;
   const shown = {
@@ -185,7 +187,7 @@ function order(found, key) {
 
 const keysIn = (headers) => (headers['x-goog-drive-resource-keys'] ?? '').split(',').map((pair) => pair.trim());
 
-function find({ query, headers }, grant, id, forBytes = false) {
+export function find({ query, headers }, grant, id, forBytes = false) {
   const { account } = grant;
   const node = id === 'root' ? account.drive(own).root : account.nodes.get(id);
   const keys = keysIn(headers);
@@ -196,7 +198,7 @@ function find({ query, headers }, grant, id, forBytes = false) {
 }
 
 function metadata(ctx, grant, id) {
-  const fields = fieldsOf(ctx.query, parseFields('kind,id,name,mimeType'));
+  const fields = fieldsOf(ctx.query, plainFields);
   return json(200, select(resource(find(ctx, grant, id)), fields));
 }
 

@@ -1,11 +1,12 @@
 // Microsoft: the identity platform's v2 endpoints and Graph behind one address,
-// the download host on another port, and a host that is nobody's. Reads only:
-// there are no uploads. response_mode=form_post is refused.
+// the download host on another port, and a host that is nobody's.
+// response_mode=form_post is refused.
 import { randomUUID } from 'node:crypto';
 import { authorize, credentials, pkceProblem, tokenAnswer } from './lib/authorize.mjs';
 import { html, json } from './lib/answers.mjs';
 import { idToken, jwks } from './lib/idtoken.mjs';
 import { downloadRoute, graphError, graphRoute } from './onedrive_graph.mjs';
+import { fragmentRoute, uploadRoute } from './onedrive_uploads.mjs';
 
 export const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad';
 export const WORK_TENANT = '72f988bf-0000-4000-8000-2d7cd011db47';
@@ -118,9 +119,9 @@ export const onedrive = {
 
   route(ctx) {
     if (ctx.host === 'foreign') return { endpoint: 'foreign', run: () => json(200, { value: [] }) };
-    if (ctx.host === 'download') return downloadRoute(ctx);
+    if (ctx.host === 'download') return downloadRoute(ctx) ?? fragmentRoute(ctx);
     const match = /^\/([^/]+)\/(?:oauth2\/v2\.0\/(authorize|token)|discovery\/v2\.0\/(keys))$/.exec(ctx.rawPath);
-    if (!match) return graphRoute(ctx);
+    if (!match) return uploadRoute(ctx) ?? graphRoute(ctx);
     const what = match[2] ?? match[3];
     if (what === 'keys') return { endpoint: 'certs', run: () => json(200, jwks()) };
     if (what === 'authorize' && ['GET', 'POST'].includes(ctx.method)) return { endpoint: 'authorize', run: () => authorize(ctx, onedrive) };

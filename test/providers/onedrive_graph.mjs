@@ -1,4 +1,5 @@
 // Graph as far as it reads drives, and the host that the bytes come from.
+// onedrive_uploads.mjs has the rest.
 import { randomUUID } from 'node:crypto';
 import { Answer, contentAnswer, html, json } from './lib/answers.mjs';
 import { own, pathOf } from './lib/accounts.mjs';
@@ -31,7 +32,7 @@ export function graphRoute(ctx) {
   return run('metadata', (grant) => json(200, selected(ctx, resource(ctx, find(ctx, grant, where)))));
 }
 
-function plain(segment) {
+export function plain(segment) {
   try {
     return segment === undefined ? undefined : decodeURIComponent(segment);
   } catch {
@@ -39,7 +40,7 @@ function plain(segment) {
   }
 }
 
-function grantOf(ctx) {
+export function grantOf(ctx) {
   return apiGrant(ctx, (reason) => graphError(ctx.emulator, 401, 'InvalidAuthenticationToken', {
     absent: 'Access token is empty.', malformed: 'CompactToken parsing failed with error code: 80049217', unknown: 'CompactToken validation failed with reason code: 80049228.',
     revoked: 'CompactToken validation failed with reason code: 80049228.', expired: 'Lifetime validation failed, the token is expired.' }[reason],
@@ -80,7 +81,7 @@ function driveOf(ctx, grant, { driveId }) {
   return drive ?? { id: driveId, root: null, account };
 }
 
-function find(ctx, grant, where) {
+export function find(ctx, grant, where) {
   const drive = driveOf(ctx, grant, where);
   let node = where.start === 'root' || where.itemId === 'root' ? drive.root : grant.account.nodes.get(where.itemId);
   if (!node || node.trashed || homeOf(node) !== drive.id) throw missing(ctx);
@@ -103,9 +104,9 @@ function sizeOf(node) {
   return node.content?.size ?? 0;
 }
 
-function resource(ctx, node) {
+export function resource(ctx, node) {
   const modified = `${node.modified.slice(0, 19)}Z`;
-  const shown = { createdDateTime: modified, eTag: `"{${node.id}},1"`, cTag: `"c:{${node.id}},1"`, id: node.id, lastModifiedDateTime: modified,
+  const shown = { createdDateTime: modified, eTag: `"{${node.id}},${node.version ?? 1}"`, cTag: `"c:{${node.id}},${node.version ?? 1}"`, id: node.id, lastModifiedDateTime: modified,
     name: node.parent || node.shared ? node.name : 'root', webUrl: webUrl(node), size: sizeOf(node) };
   shown.parentReference = { driveId: homeOf(node), driveType: driveType(node.drive) };
   if (node.parent) Object.assign(shown.parentReference, { id: node.parent.id, path: `/drive/root:${pathOf(node.parent).split('/').map(encodeURIComponent).join('/')}` });

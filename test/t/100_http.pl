@@ -141,6 +141,7 @@ like($db->ask("SELECT * FROM orla.http_fetch('{\"url\": \"x\"}', '\\x00');"), qr
 
 # ---- answers -----------------------------------------------------------------
 
+like(echoed()->{headers}{'accept-encoding'}, qr/\bgzip\b/, 'compressed answers are asked for');
 is(fetch("http/$_")->{body}, 'squeezed', "$_ is decoded") for qw(gzip deflate twice);
 is(fetch('http/chunked')->{body}, 'abc', 'chunks are joined');
 is(fetch('http/chunked')->{headers}{'x-trailer'}, undef, 'trailers are no headers');

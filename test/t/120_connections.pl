@@ -54,6 +54,8 @@ for my $provider (@providers)
 	my $done = $c->complete($ada, $back);
 	is(ref $done, 'HASH', "$provider: connected") or diag($done);
 	is($done->{provider_email}, $account{$provider}, "$provider: to the account");
+	is(join(' ', grep { defined $done->{$_} } qw(provider provider_email scopes connected_at)), 'provider provider_email scopes connected_at', "$provider: all that is promised is told");
+	is($done->{provider}, $provider, "$provider: by its name");
 	is($done->{return_to}, '/settings?tab=files', "$provider: the page goes where it came from");
 	ok(!$done->{missing_scopes}, "$provider: all that was asked for is granted");
 	is(columns($ada, $provider), "t|connected|$account{$provider}|", "$provider: it is there to see");
@@ -77,6 +79,23 @@ is($c->value("SELECT string_agg(event_type || ' ' || event_status, ' ' ORDER BY 
 	is($done, 'oidc', 'an account whose name is longer than what is kept');
 	is($c->column($ben, 'oidc', "concat_ws(' ', char_length(provider_email), octet_length(provider_email), char_length(provider_user_id), octet_length(provider_user_id))"), '300 1200 300 1200', 'of which the beginning is kept');
 	$c->value("DELETE FROM orla.user_cloud_storage_tokens WHERE user_id = '$ben->{id}'; DELETE FROM orla.audit_log WHERE user_id = '$ben->{id}' AND event_type = 'complete_connection'");
+}
+
+is($c->value("SELECT string_agg(a.attname, ' ' ORDER BY a.attnum) FROM pg_attribute AS a WHERE a.attrelid = 'orla_api.connections'::regclass AND a.attnum BETWEEN 1 AND 8"),
+	'provider connected provider_email connected_at token_expires_at status scopes last_error', 'the view has what it is known for');
+
+# Whatever an operator adds to the address, what protects it stays.
+{
+	$c->configure('dropbox', authorize_params => { token_access_type => 'offline', code_challenge_method => 'plain', code_challenge => 'x', state => 'x', redirect_uri => 'https://evil.example/', client_id => 'x', response_type => 'token' });
+	my $url = $c->begin($ada, 'dropbox');
+	is(join(' ', map { my $n = () = $url =~ /[?&]$_=/g; $n } qw(code_challenge_method code_challenge state redirect_uri client_id response_type)), '1 1 1 1 1 1', 'an operator\'s parameters: each of orla\'s is there once');
+	like($url, qr/[?&]code_challenge_method=S256(?:&|$)/, 'with PKCE by S256 all the same');
+	like($url, qr/[?&]code_challenge=[\w-]{43}(?:&|$)/, 'a challenge of its own');
+	like($url, qr/[?&]state=[0-9a-f-]{36}\.[\w-]{43}(?:&|$)/, 'a state of its own');
+	like($url, qr/[?&]redirect_uri=https%3A%2F%2Fapp\.example%2Foauth%2Fcallback%2Fdropbox(?:&|$)/, 'and back to us');
+	like($url, qr/[?&]response_type=code(?:&|$)/, 'with a code');
+	$c->configure('dropbox');
+	$c->value('DELETE FROM orla.oauth_states');
 }
 
 # ---- states ----------------------------------------------------------------------

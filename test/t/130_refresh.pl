@@ -159,6 +159,29 @@ for my $provider (qw(onedrive oidc))
 	is(Custody::error($c->fresh($ada, $provider)), $refreshed, "$provider: and all is well");
 }
 
+# ---- ahead of expiry, while the old token is good ---------------------------------------
+
+for my $provider (qw(google_drive onedrive dropbox))
+{
+	# five minutes before its end, and up to a minute more
+	$c->knobs($provider, expires_in => 3600);
+	my $due = sub { return $c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - next_request_at)) BETWEEN 298 AND 362') };
+	reconnect($provider);
+	is($due->(), 't', "$provider: a token that was just given will be refreshed five to six minutes before its end");
+	my $before = stored($provider);
+	my $requests = $c->requests($provider, 'token');
+	$c->fault($provider, endpoint => 'token', hold => $true, times => 1);
+	$c->set($ada, $provider, "token_expires_at = now() + interval '4 minutes', next_request_at = now()");
+	$c->held($provider, 'token');
+	is($c->column($ada, $provider, 'claimed_at IS NOT NULL'), 't', "$provider: when the time has come it is, and nobody has asked: the claim is committed");
+	is($c->value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'orla worker' AND xact_start IS NOT NULL"), '0', "$provider: and no transaction is open meanwhile");
+	is($c->as($ada, "SET LOCAL statement_timeout = '10s'; SELECT count(*) FROM orla_api.files('$provider')"), '0', "$provider: whose token is good still does not wait for that");
+	$c->release($provider);
+	ok(Cluster::waits_until(sub { stored($provider) ne $before }), "$provider: then there is the new one");
+	is($c->requests($provider, 'token') - $requests, 1, "$provider: by one request");
+	is($due->(), 't', "$provider: which will be refreshed in its turn");
+}
+
 # ---- locks ------------------------------------------------------------------------------
 # Way 127.
 
@@ -172,11 +195,29 @@ for my $provider (qw(onedrive oidc))
 	$caller->send("BEGIN; $lock; " . $c->fresh_sql($ada, 'onedrive') . ';');
 	my $other = time;
 	is($c->fresh($ben, 'onedrive'), $refreshed, 'Ben is served meanwhile');
-	cmp_ok(time - $other, '<', 1.5, 'at once');
+	cmp_ok(time - $other, '<', 3, 'at once');
 	is(Custody::error($caller->answer), 'too busy, try again', 'a caller that holds a lock on what it asks for has an error, no hang');
 	cmp_ok(time - $began, '<', 8, 'soon');
 	$caller->ask('ROLLBACK;');
 	is($c->fresh($ada, 'onedrive'), $refreshed, 'and then it works');
+
+	# reading files takes no lock, and waits for none
+	$caller->ask("BEGIN; $lock;");
+	is($c->as($ada, "SET LOCAL statement_timeout = '30s'; SELECT count(*) FROM orla_api.files('onedrive')"), '0', 'while a connection is locked its files are read');
+	$caller->ask('ROLLBACK;');
+
+	# the same, whatever the caller asks for: the row is locked by a call of the caller's own
+	for my $call ([ 'disconnect', sub { "SELECT orla_api.disconnect('onedrive')" } ],
+		[ 'complete_connection', sub { $c->complete_sql($c->approve($c->begin($ada, 'onedrive'), $account{onedrive})) } ])
+	{
+		my ($what, $sql) = @$call;
+		$caller->send($c->as_sql($ada, "SET LOCAL statement_timeout = '60s'; SELECT 1 WHERE orla_api.select_folders('onedrive', '[]') IS NULL; " . $sql->()) =~ s/COMMIT;$/ROLLBACK;/r);
+		is($c->fresh($ben, 'onedrive'), $refreshed, "$what() by a caller that has locked the connection: Ben is served meanwhile");
+		is(Custody::error($caller->answer), 'too busy, try again', 'it has an error, no hang');
+		is(state_of('onedrive'), 'connected -', 'and the connection is as it was');
+		$c->expire($ada, 'onedrive');
+		is($c->fresh($ada, 'onedrive'), $refreshed, 'and works');
+	}
 
 	# the same when the answer comes, from a provider that never gives it again
 	$c->expire($ada, 'oidc');
@@ -317,7 +358,12 @@ for my $provider (qw(google_drive onedrive dropbox))
 		is($c->fresh($ada, $provider), $refreshed, "$provider: a clock that is wrong by $offset s");
 		is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'does not count');
 	}
-	$c->knobs($provider, clock_offset => 0, expires_in => undef);
+	$c->knobs($provider, clock_offset => 0);
+	$c->expire($ada, $provider);
+	$c->fault($provider, endpoint => 'token', when => 'after', delay_ms => 1500, times => 1);
+	is($c->fresh($ada, $provider), $refreshed, "$provider: an answer that takes its time");
+	cmp_ok($c->column($ada, $provider, 'extract(epoch FROM token_expires_at - last_refreshed_at)'), '<', 3600 - 1.4, 'counts from when it was asked for');
+	$c->knobs($provider, expires_in => undef);
 	$c->expire($ada, $provider);
 	is($c->fresh($ada, $provider), $refreshed, "$provider: an answer that does not say how long");
 	is($c->column($ada, $provider, 'round(extract(epoch FROM token_expires_at - now()) / 60)'), '60', 'means an hour');
@@ -385,12 +431,32 @@ for my $wait ([ 'in seconds', 120, 120 ], [ 'as a date', { date => 300 }, 300 ],
 	$c->fault('google_drive', endpoint => 'token', times => 1, status => 429, defined $retry_after ? (retry_after => $retry_after) : ());
 	$c->fresh($ada, 'google_drive');
 	my $in = $c->column($ada, 'google_drive', 'round(extract(epoch FROM next_request_at - updated_at))');
-	ok($in >= $seconds - 1 && $in <= $seconds + 3, "Retry-After $what: in $in s");
+	# a date is nearer when the answer is stored
+	ok($in >= $seconds - (ref $retry_after ? 30 : 1) && $in <= $seconds + 3, "Retry-After $what: in $in s");
 	my $before = $c->requests('google_drive', 'token');
 	is(Custody::error($c->fresh($ada, 'google_drive')), 'the provider does not answer', 'whoever comes before') if $seconds;
 	is($c->requests('google_drive', 'token'), $before, 'has the same answer without a request');
 	$c->set($ada, 'google_drive', "updated_at = now() - interval '1 minute', not_before = NULL");
 	is($c->fresh($ada, 'google_drive'), $refreshed, 'later it works');
+}
+{
+	# counted, and never a reason to give a connection up
+	$c->fault('google_drive', endpoint => 'token', status => 503);
+	for my $failures (6, 7, 30)
+	{
+		$c->expire($ada, 'google_drive');
+		$c->set($ada, 'google_drive', "failures = $failures, updated_at = now() - interval '1 minute', not_before = NULL");
+		is(Custody::error($c->fresh($ada, 'google_drive')), 'the provider does not answer', "after $failures failures one more");
+		is($c->column($ada, 'google_drive', 'failures - ' . $failures), '1', 'is counted');
+		my $wait = $c->column($ada, 'google_drive', 'round(extract(epoch FROM next_request_at - updated_at))');
+		my $middle = $failures > 12 ? 3600 : 2 ** $failures;
+		ok($wait >= 0.74 * $middle && $wait <= 1.26 * $middle, "the next is asked for after $wait s");
+		like(state_of('google_drive'), qr/^retrying /, 'and the connection is alive');
+	}
+	$c->reset_provider('google_drive');
+	$c->set($ada, 'google_drive', "updated_at = now() - interval '1 minute'");
+	is($c->fresh($ada, 'google_drive'), $refreshed, 'an answer');
+	is($c->column($ada, 'google_drive', 'failures'), '0', 'ends the count');
 }
 {
 	my @waits = map { $c->value("SELECT extract(epoch FROM orla.backoff($_))") } 0, 3, 6, 50;
@@ -401,6 +467,10 @@ for my $wait ([ 'in seconds', 120, 120 ], [ 'as a date', { date => 300 }, 300 ],
 	ok($hour >= 3600 - 360 && $hour <= 3600 - 300, "good for an hour, refreshed ahead by five minutes and some: after $hour s");
 	my $short = $next->('8 minutes', '0');
 	ok($short >= 180 && $short <= 240, "good for 8 minutes: not more than half of that, after $short s");
+	$c->value("SET orla.refresh_margin = '15min'");
+	$hour = $next->('1 hour', '0');
+	$c->value('RESET orla.refresh_margin');
+	ok($hour >= 3600 - 1081 && $hour <= 3600 - 900, "an operator may say another margin, here a quarter of an hour: after $hour s");
 	is($next->('1 second', '0'), '60', 'good for a second: in a minute at the earliest');
 	my $idle = $next->('1 hour', '2 days') / 86400;
 	ok($idle >= 27 && $idle <= 30, "nobody has used it since the day before yesterday: after $idle days");
@@ -433,6 +503,17 @@ for my $provider (@providers)
 	is($asking->answer, $refreshed, 'who waited has the new token');
 	is($c->column($eve, 'dropbox', 'md5(access_token)'), $before, 'the old answer does not take its place');
 	is($c->column($eve, 'dropbox', 'claimed_at IS NULL'), 't', 'nothing is left of it');
+
+	# the same where the old token is refused, since somebody has a newer one
+	$c->fault('dropbox', endpoint => 'token', hold => $true, when => 'after', times => 1, status => 400, body => { error => 'invalid_grant' });
+	$c->expire($eve, 'dropbox');
+	$asking->send($c->fresh_sql($eve, 'dropbox') . ';');
+	$c->held('dropbox', 'token');
+	is(ref $c->connect($eve, 'dropbox', 'eve@box.example'), 'HASH', 'somebody connects again before a refresh is refused');
+	$before = $c->column($eve, 'dropbox', 'md5(access_token)');
+	$c->release('dropbox');
+	is($asking->answer, $refreshed, 'who waited has the new token all the same');
+	is($c->column($eve, 'dropbox', "md5(access_token) || ' ' || status || ' ' || (claimed_at IS NULL)::text"), "$before connected true", 'and the connection has not ended');
 
 	$begin->();
 	my $leaving = $c->session;
@@ -484,17 +565,17 @@ for my $provider (@providers)
 	           orla.seal(refresh, id, orla.token_purpose('google_drive', 'refresh_token')), now(), now() FROM many"), '', 'twenty connections that are due');
 	$c->fault('google_drive', endpoint => 'token', hold => $true);
 	$c->held('google_drive', 'token', 8);
-	is($c->value('SELECT in_flight FROM orla.worker_status') >= 8, 1, 'a provider hangs, with eight requests under way');
+	ok(Cluster::waits_until(sub { $c->value('SELECT in_flight FROM orla.worker_status') >= 8 }), 'a provider hangs, with eight requests under way');
 	is($c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE claimed_at IS NOT NULL"), '8', 'and no more are begun');
 	my $before = stored('dropbox');
 	my $began = time;
 	$c->set($ada, 'dropbox', 'next_request_at = now()');
 	ok(Cluster::waits_until(sub { stored('dropbox') ne $before }), 'another is refreshed');
-	cmp_ok(time - $began, '<', 3.5, 'in its time');
+	cmp_ok(time - $began, '<', 10, 'in its time');
 	$c->expire($ada, 'onedrive');
 	$began = time;
 	is($c->fresh($ada, 'onedrive'), $refreshed, 'and on demand');
-	cmp_ok(time - $began, '<', 1.5, 'at once');
+	cmp_ok(time - $began, '<', 5, 'at once');
 	$c->reset_provider('google_drive');
 	$c->release('google_drive');
 	ok(Cluster::waits_until(sub { $c->value("SELECT count(*) FROM orla.user_cloud_storage_tokens WHERE user_id IN (SELECT id FROM many) AND last_refreshed_at IS NULL") eq '0' }), 'when it answers again, all are refreshed');

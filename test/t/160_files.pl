@@ -1,12 +1,13 @@
 #!/usr/bin/perl
 # Files at the three providers: one shape of rows, names, pages, shared things,
-# documents without bytes, the one step of a download, hostile input.
+# imports, documents without bytes, the one step of a download, hostile input.
 #
 # The other side is test/providers.
 use strict;
 use warnings;
 use utf8;
 
+use Digest::MD5 qw(md5_hex);
 use Encode qw(decode_utf8 encode_utf8);
 use FindBin;
 use lib $FindBin::RealBin;
@@ -162,6 +163,24 @@ for my $p (qw(google_drive onedrive))
 		my $ours = row('ours.txt', files($ada, 'team_drive', row('Plans', $plans)->{id}));
 		is(download($ada, 'team_drive', $ours->{id})->{bytes}, "ours\n", 'dropbox: a file of the team');
 	}
+}
+
+# ---- files become material ------------------------------------------------------------------------
+
+my %outcome = (map({ ("import.$_" => 'found') } qw(txt md csv html docx pdf)), 'broken.pdf' => 'damaged', 'import.bin' => 'unknown format');
+for my $p (@all)
+{
+	control('files', $p, account => 'ada@drive.example', files => [ map { { path => "/Imports/$_->[0]", sample => $_->[1] } } [ 'import.txt' => 'text' ], [ 'import.md' => 'markdown' ], [ 'import.csv' => 'csv' ],
+		[ 'import.html' => 'html' ], [ 'import.docx' => 'docx' ], [ 'import.pdf' => 'pdf' ], [ 'broken.pdf' => 'pdf_broken' ], [ 'import.bin' => 'binary' ] ]);
+	my $listed = files($ada, $p, folder($ada, $p, 'Imports'));
+	is_deeply([ sort @{ names($listed) } ], [ sort keys %outcome ], "$p: text, Markdown, CSV, HTML, DOCX, PDF, half a PDF, bytes");
+	my %bytes = map { $_->{name} => md5_hex(download($ada, $p, $_->{id})->{bytes}) } @$listed;
+	# in one transaction, so that the brand's context has all of them
+	my @lines = split /\n/, as_tenant($ada, join('', map { 'SELECT count(*) FROM orla_api.import_file(' . join(', ', literal($p), literal($_->{id}), "'voice_samples'") . ") \\g /dev/null\n" } @$listed)
+		. "SELECT concat_ws(' ', filename, md5(content), metadata ->> 'text_outcome') FROM orla.brand_voice_assets;\n"
+		. "SELECT string_agg(t ->> 'filename', ' ' ORDER BY t ->> 'filename') FROM jsonb_array_elements(orla_api.brand_context() #> '{assets,voice_samples}') AS t WHERE t ->> 'text' ~ 'the engine does|Babbage';");
+	is(pop @lines, 'import.csv import.docx import.html import.md import.pdf import.txt', "$p: imported, the context of the brand has the text of six");
+	is_deeply([ sort @lines ], [ sort map { "$_ $bytes{$_} $outcome{$_}" } keys %outcome ], "$p: and all are stored to the byte, with what came of their text");
 }
 
 # ---- documents without bytes --------------------------------------------------------------------

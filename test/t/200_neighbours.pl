@@ -182,7 +182,7 @@ sub segments { return $c->value("SELECT count(*) FROM pg_ls_dir('/dev/shm') AS f
 		}
 		return (sort { $a <=> $b } @took)[7];
 	});
-	cmp_ok($took, '<', 0.5, 'a call of another takes its time while 30 sessions need a connection that is locked');
+	cmp_ok($took, '<', 2, 'a call of another takes its time while 30 sessions need a connection that is locked');
 	$holder->leave;
 }
 

@@ -88,6 +88,23 @@ export class Account {
     return Object.defineProperty({ type: 'file', mime }, 'content', { get: make, enumerable: true });
   }
 
+  // What somebody has uploaded: a new file, or new bytes in one that is there.
+  upload(parent, name, bytes, { mime, there = null } = {}) {
+    const content = Content.of(bytes);
+    const modified = new Date(Date.UTC(2026, 2, 1) + this.made * 1000).toISOString();
+    if (there) return Object.assign(there, { content, modified, version: (there.version ?? 1) + 1, ...mime && { mime } });
+    return this.node({ name, drive: parent.drive, parent, type: 'file', picked: true, content, modified,
+      mime: mime ?? TYPES[/\.([^.]*)$/.exec(name)?.[1].toLowerCase()] ?? 'application/octet-stream' });
+  }
+
+  // A name that is free, in the place of one that is not.
+  freeName(parent, name) {
+    const [, stem, extension] = /^(.*?)(\.[^.]*)?$/s.exec(name);
+    let free = name;
+    for (let n = 1; this.child(parent, free); n += 1) free = `${stem} (${n})${extension ?? ''}`;
+    return free;
+  }
+
   child(parent, name) {
     const same = this.rules.insensitive ? (a) => a.toLowerCase() === name.toLowerCase() : (a) => a === name;
     return parent.children?.find((node) => same(node.name) && !node.trashed);
