@@ -217,6 +217,8 @@ CREATE FUNCTION orla.purge_expired()
     LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    gone orla.revocations;
 BEGIN
     what := 'sessions';
     DELETE FROM orla.sessions WHERE expires_at < now() - interval '30 days' OR ended_at < now() - interval '30 days';
@@ -253,10 +255,16 @@ BEGIN
        AND finished_at < now() - current_setting('orla.job_retention')::interval;
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN NEXT;
-    -- nobody's tokens are kept for longer than it makes sense to ask
+    -- nobody's tokens are kept for longer than it makes sense to ask; the trail tells
+    -- whoever may have to do it at the provider
     what := 'revocations';
-    DELETE FROM orla.revocations WHERE ended_at < now() - interval '1 hour' OR created_at < now() - interval '1 day';
-    GET DIAGNOSTICS removed = ROW_COUNT;
+    removed := 0;
+    FOR gone IN DELETE FROM orla.revocations AS v WHERE v.ended_at < now() - interval '1 hour' OR v.created_at < now() - interval '1 day' RETURNING v.* LOOP
+        removed := removed + 1;
+        IF gone.ended_at IS NULL THEN
+            PERFORM orla.audit('revocation_given_up', 'failure', NULL, jsonb_build_object('provider', gone.provider), NULL, gone.last_error);
+        END IF;
+    END LOOP;
     RETURN NEXT;
 END
 $$;

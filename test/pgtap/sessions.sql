@@ -356,6 +356,7 @@ SELECT cmp_ok(count(*), '>', 0::bigint, 'not before') FROM orla.sessions WHERE u
 SELECT is(string_agg(n, ' ' ORDER BY n), '2 3', 'counters that count no more') FROM unnest('{1,2,3}'::text[]) AS n WHERE sha256(n::bytea) IN (SELECT address_digest FROM orla.sign_in_attempts);
 SELECT is(string_agg(email, ' '), 'fresh@example.org', 'sign-ups that nobody confirmed') FROM orla.pending_registrations;
 SELECT is(count(*), 2::bigint, 'accesses that could not be ended within a day, and those that have ended an hour ago') FROM orla.revocations;
+SELECT is((SELECT string_agg(concat_ws(' ', event_status, metadata ->> 'provider', coalesce(user_id::text, 'nobody')), ', ') FROM orla.audit_log WHERE event_type = 'revocation_given_up'), 'failure dropbox nobody', 'the trail tells of the former, and names nobody');
 SELECT is(count(*), 0::bigint, 'and old mails') FROM orla.outbox WHERE to_address = 'late@example.org';
 SELECT is(test.worth(:'ada'::jsonb ->> 'access_token'), 'Ada', 'who is signed in stays so');
 SET ROLE orla_user;
