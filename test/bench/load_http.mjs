@@ -27,9 +27,7 @@ const KINDS = {
     fenced: (who) => request('POST', `/content_library?select=${COLUMNS}`, { ...bearer(who), ...json }, JSON.stringify(post)),
     unfenced: (who) => request('POST', `/content_library?select=${COLUMNS}`, { ...bearer(who), ...json }, JSON.stringify({ ...post, user_id: who.id })),
   },
-  // No more than there are processors: a hash is nothing but computing.
   'sign-in': {
-    many: () => 2,
     fenced: (who) => request('POST', '/rpc/login', { 'content-type': 'application/json' }, JSON.stringify({ email: who.email, password: PASSWORD })),
     unfenced: (who) => request('POST', '/rpc/login', { 'content-type': 'application/json' }, JSON.stringify({ email: who.email, password: PASSWORD })),
   },
@@ -63,10 +61,10 @@ export async function people(admin, tenants) {
 }
 
 /** One block: so many requests of the same accounts; per request, in seconds. */
-async function block(side, requests, chosen, many, postmaster) {
+async function block(side, requests, chosen, postmaster) {
   const list = chosen.map((i) => requests[i]);
   const before = [ofCluster(postmaster), ofProcess(side.pid)];
-  const seconds = await side.clients.run(list, many);
+  const seconds = await side.clients.run(list);
   return {
     seconds: seconds / list.length,
     database: (ofCluster(postmaster) - before[0]) / list.length,
@@ -76,17 +74,16 @@ async function block(side, requests, chosen, many, postmaster) {
 
 async function measureKind(sides, kind, accounts, sizes, postmaster) {
   const make = KINDS[kind];
-  const many = make.many?.(accounts.length) ?? CONNECTIONS;
   const requests = Object.fromEntries(Object.keys(sides).map((name) => [name, accounts.map(make[name] ?? make.unfenced)]));
   const choose = (n) => Array.from({ length: n }, () => random(accounts.length));
   // Known statements, warm caches; and how many requests a block has.
-  let n = many * 2;
+  let n = CONNECTIONS * 2;
   for (let turn = 0; turn < 3; turn++) {
     let slowest = 0;
     for (const name of Object.keys(sides)) {
-      slowest = Math.max(slowest, (await block(sides[name], requests[name], choose(n), many, postmaster)).seconds);
+      slowest = Math.max(slowest, (await block(sides[name], requests[name], choose(n), postmaster)).seconds);
     }
-    n = Math.max(many * 2, Math.round(sizes.block / slowest));
+    n = Math.max(CONNECTIONS * 2, Math.round(sizes.block / slowest));
   }
   const blocks = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
   // In random order, then in the reverse of it: what becomes slower or faster by the hour favours nobody.
@@ -95,7 +92,7 @@ async function measureKind(sides, kind, accounts, sizes, postmaster) {
     const chosen = choose(n);
     order = pair % 2 === 0 ? shuffled(Object.keys(sides)) : order.toReversed();
     for (const name of order) {
-      blocks[name].push(await block(sides[name], requests[name], chosen, many, postmaster));
+      blocks[name].push(await block(sides[name], requests[name], chosen, postmaster));
     }
   }
   return blocks;
