@@ -14,6 +14,7 @@
 #include "order.h"
 #include "settings.h"
 #include "tenant.h"
+#include "triggers.h"
 #include "worker_aside.h"
 #include "worker_launcher.h"
 #include "worker_shared.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 	orla_checks_init();
 	orla_order_init();
 	orla_fence_init();
+	orla_triggers_init();
 	orla_aside_init();
 	if (process_shared_preload_libraries_in_progress)
 	{

@@ -259,6 +259,23 @@ AS $$
       JOIN pg_roles r ON r.oid = p.proowner AND (r.rolsuper OR r.rolbypassrls)
 
     UNION ALL
+    -- The deletion of an account ends in it, and is refused (src/triggers.c).
+    SELECT g.target::text,
+           format('trigger "%s" would run as orla_service where a key deletes or changes rows, which is refused', t.tgname),
+           format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, (SELECT rolname FROM pg_roles WHERE oid = 10)),
+           false
+      FROM guarded g
+      JOIN pg_trigger t ON t.tgrelid = g.target AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+      JOIN pg_proc p ON p.oid = t.tgfoid AND NOT p.prosecdef
+      JOIN pg_roles r ON r.oid = p.proowner AND NOT r.rolsuper
+     WHERE current_setting('server_version_num')::int < 180000
+       AND (t.tgtype & 2) = 0                    -- AFTER
+       AND (t.tgtype & (8 | 16)) <> 0            -- DELETE or UPDATE
+       AND EXISTS (SELECT FROM pg_constraint k
+                    WHERE k.conrelid = g.target AND k.contype = 'f'
+                      AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd')))
+
+    UNION ALL
     SELECT g.target::text,
            format('rule "%s" acts with the rights of the table''s owner', w.rulename),
            format('DROP RULE %I ON %s;', w.rulename, g.target),

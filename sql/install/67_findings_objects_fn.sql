@@ -68,6 +68,18 @@ AS $$
      GROUP BY p.oid, p.prokind, o.rolname, o.rolsuper, o.rolbypassrls
 
     UNION ALL
+    -- The owner of a database may put what PostgreSQL trusts into any schema: where
+    -- the HTTP layer looks for functions, or before the server's own operators.
+    SELECT format('extension %I', e.extname),
+           format('was put into schema %I by "%s", who may not create anything there', n.nspname, r.rolname),
+           format('ALTER EXTENSION %I SET SCHEMA public;', e.extname),
+           false
+      FROM pg_extension e
+      JOIN pg_namespace n ON n.oid = e.extnamespace AND n.nspname IN ('orla', 'orla_api', 'pg_catalog')
+      JOIN pg_roles r ON r.oid = e.extowner AND NOT r.rolsuper
+     WHERE e.extrelocatable                      -- else the schema is the extension's own choice
+
+    UNION ALL
     -- A connection back into the server has a login, and a tenant, of its own.
     SELECT 'extension dblink',
            'tenants may connect to any server, as any login',

@@ -235,6 +235,24 @@ GRANT EXECUTE ON FUNCTION orla.end_revocation(orla.revocations, jsonb, jsonb) TO
 COMMENT ON FUNCTION orla.end_revocation(orla.revocations, jsonb, jsonb) IS
     'Forgets the tokens of an access that has ended.';
 
+-- The trail tells whoever may have to do it at the provider; of nobody, since the
+-- account may have gone.
+CREATE FUNCTION orla.give_revocation_up(r orla.revocations, granted jsonb, facts jsonb, response jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM orla.end_revocation(r, granted, facts);
+    PERFORM orla.audit('revocation_given_up', 'failure', NULL, jsonb_build_object('provider', r.provider), NULL, orla.outcome_words('retry', response));
+    RETURN orla.disconnected_message(facts, 'by hand');
+END
+$$;
+REVOKE ALL ON FUNCTION orla.give_revocation_up(orla.revocations, jsonb, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.give_revocation_up(orla.revocations, jsonb, jsonb, jsonb) TO orla_service;
+COMMENT ON FUNCTION orla.give_revocation_up(orla.revocations, jsonb, jsonb, jsonb) IS
+    'Forgets the tokens of an access that the provider does not end.';
+
 -- A provider that does not answer is asked again for some hours; then the tokens
 -- are forgotten, and the person can end the access there.
 CREATE FUNCTION orla.revoke_later(r orla.revocations, granted jsonb, facts jsonb, response jsonb)
@@ -244,8 +262,7 @@ CREATE FUNCTION orla.revoke_later(r orla.revocations, granted jsonb, facts jsonb
 AS $$
 BEGIN
     IF r.failures >= 10 THEN
-        PERFORM orla.end_revocation(r, granted, facts);
-        RETURN orla.disconnected_message(facts, 'by hand');
+        RETURN orla.give_revocation_up(r, granted, facts, response);
     END IF;
     UPDATE orla.revocations AS v
        SET claimed_at = NULL, failures = v.failures + 1, last_error = orla.outcome_words('retry', response),
@@ -313,11 +330,12 @@ BEGIN
         RETURN orla.disconnected_message(facts, 'by hand');
     ELSIF status = 401 AND facts ->> 'revoke_with' = 'bearer' AND NOT (state ->> 'refreshed')::boolean AND granted ? 'refresh_token' THEN
         RETURN orla.revoke_step(r, granted - 'expires_at', facts);     -- whatever it said
-    ELSIF status BETWEEN 200 AND 499 AND status NOT IN (408, 429) THEN
+    ELSIF status BETWEEN 200 AND 299
+          OR status BETWEEN 300 AND 499 AND status NOT IN (408, 429) AND orla.response_object(response) ->> 'error' = 'invalid_token' THEN
         PERFORM orla.end_revocation(r, granted, facts);
-        RETURN orla.disconnected_message(facts, CASE WHEN status BETWEEN 200 AND 299
-                                                          OR orla.response_object(response) ->> 'error' = 'invalid_token' THEN 'revoked'
-                                                     ELSE 'by hand' END);
+        RETURN orla.disconnected_message(facts, 'revoked');
+    ELSIF status BETWEEN 300 AND 499 AND status NOT IN (408, 429) THEN
+        RETURN orla.give_revocation_up(r, granted, facts, response);
     END IF;
     RETURN orla.revoke_later(r, granted, facts, response);
 END

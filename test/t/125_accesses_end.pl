@@ -310,10 +310,22 @@ sub newcomer
 	# for ever
 	$eve = newcomer();
 	$c->fault($_, endpoint => [ 'revoke', 'token' ], status => 503) for @revocable;
+	my $given_up = "FROM orla.audit_log AS a WHERE event_type = 'revocation_given_up'";
+	my $known = $c->value("SELECT count(*) $given_up");
 	delete_account($eve);
 	ok(Cluster::waits_until(sub { $c->value('SELECT count(*) FROM orla.revocations WHERE ended_at IS NULL AND failures = 1') eq '3' }), 'providers that stay away');
 	$c->value('UPDATE orla.revocations SET failures = 10, next_attempt_at = now() WHERE ended_at IS NULL');
 	ok(settled(), 'are asked no more after some hours, and the tokens are forgotten');
+	is($c->value("SELECT count(*) - $known $given_up"), '3', 'the trail tells of each');
+	is($c->value("SELECT string_agg(DISTINCT concat_ws(' ', event_status, replace(error_message, ', server_error', ''), coalesce(user_id::text, 'nobody'), sealed_personal IS NULL), '; ') $given_up"),
+		'failure The provider does not answer as it should: status 503. nobody t', 'why, and of nobody');
+	unlike($c->value("SELECT string_agg(to_jsonb(a)::text, ' ') $given_up"), qr/\Q$eve->{id}\E|\Q$eve->{email}\E|@/, 'without a word of whose it was');
+	$c->reset_provider($_) for @revocable;
+	$eve = newcomer();
+	$c->fault($_, endpoint => 'revoke', status => 403) for @revocable;
+	$known = $c->value("SELECT count(*) $given_up");
+	delete_account($eve);
+	ok(Cluster::waits_until(sub { $c->value("SELECT count(*) - $known $given_up") eq '3' }), 'one that refuses is not asked again, and the trail tells of it');
 	$c->reset_provider($_) for @revocable;
 
 	# an account that Ben has, too
