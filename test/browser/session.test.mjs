@@ -229,6 +229,8 @@ describe('a sign-in', () => {
     ada.email = eve.email;
     await ada.signIn(PASSWORD, other);
     await ada.page.getByRole('heading', { level: 1, name: 'Eve' }).waitFor();
+    // it goes there by itself, and would go on to after what follows
+    await other.getByRole('heading', { level: 1, name: 'Eve' }).waitFor();
     ada.email = email;
     await other.goto(`${world.url}/sign-in`);
     await ada.signIn(PASSWORD, other);
