@@ -26,6 +26,21 @@ GRANT EXECUTE ON FUNCTION orla.grant_of_connection(orla.user_cloud_storage_token
 COMMENT ON FUNCTION orla.grant_of_connection(orla.user_cloud_storage_tokens) IS
     'What can be revoked of a connection; NULL where there is nothing, or what does not open.';
 
+-- One that is asked for again has not ended for good.
+CREATE FUNCTION orla.grant_is_over(c orla.user_cloud_storage_tokens)
+    RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN c.status = 'needs_reconnect' AND c.next_request_at IS NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION orla.grant_is_over(orla.user_cloud_storage_tokens) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orla.grant_is_over(orla.user_cloud_storage_tokens) TO orla_service;
+COMMENT ON FUNCTION orla.grant_is_over(orla.user_cloud_storage_tokens) IS
+    'Whether the provider has ended what it gave for a connection, so that nothing is left to revoke.';
+
 CREATE FUNCTION orla.open_grant(r orla.revocations)
     RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -118,7 +133,7 @@ AS $$
 DECLARE
     granted jsonb;
 BEGIN
-    IF old.user_id IS NULL OR old.status = 'needs_reconnect' OR facts ->> 'revoke_url' IS NULL
+    IF old.user_id IS NULL OR orla.grant_is_over(old) OR facts ->> 'revoke_url' IS NULL
        OR facts ->> 'revoke_reach' IS DISTINCT FROM 'grant'
           AND (facts ->> 'revoke_reach' IS DISTINCT FROM 'account' OR coalesce(old.provider_user_id = owner, true))
        OR coalesce(old.provider_user_id = owner, old.provider_user_id IS NULL) AND coalesce(answer ->> 'refresh_token', '') = '' THEN
@@ -145,7 +160,7 @@ DECLARE
     c       orla.user_cloud_storage_tokens;
     granted jsonb := '[]';
 BEGIN
-    FOR c IN SELECT * FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = tenant AND t.status <> 'needs_reconnect' ORDER BY t.provider FOR UPDATE LOOP
+    FOR c IN SELECT * FROM orla.user_cloud_storage_tokens AS t WHERE t.user_id = tenant AND NOT orla.grant_is_over(t) ORDER BY t.provider FOR UPDATE LOOP
         IF EXISTS (SELECT FROM orla.providers AS p WHERE p.name = c.provider)
            AND orla.provider_facts(c.provider) ->> 'revoke_reach' IN ('grant', 'account') AND orla.grant_of_connection(c) IS NOT NULL THEN
             granted := granted || jsonb_build_object('provider', c.provider, 'grant', orla.grant_of_connection(c));

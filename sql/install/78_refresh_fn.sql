@@ -336,7 +336,8 @@ COMMENT ON FUNCTION orla.note_failure(orla.user_cloud_storage_tokens, text, json
 
 -- The file API refuses what the token endpoint gives.  A token that was just given
 -- and is refused is the person's to renew; it is asked for again in an hour, in
--- case the provider had a bad moment.  A right that is missing leaves others.
+-- case the provider had a bad moment.  A right that is missing leaves others; a scope
+-- that the provider says is missing, the person has to grant.
 CREATE FUNCTION orla.do_note_refusal(args jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE
@@ -346,7 +347,7 @@ DECLARE
     kind text := args ->> 'kind';
 BEGIN
     UPDATE orla.user_cloud_storage_tokens AS t
-       SET status = CASE kind WHEN 'unauthorized' THEN 'needs_reconnect' WHEN 'operator' THEN 'needs_operator' ELSE t.status END,
+       SET status = CASE WHEN kind IN ('unauthorized', 'missing_scope') THEN 'needs_reconnect' WHEN kind = 'operator' THEN 'needs_operator' ELSE t.status END,
            last_error = left(CASE kind WHEN 'unauthorized' THEN 'The provider refuses a token that it has just given'
                                        WHEN 'operator' THEN 'The provider refuses this installation'
                                        ELSE 'The provider did not grant what this needs, connect again and allow all that is asked for' END

@@ -155,7 +155,7 @@ BEGIN
     PERFORM orla.audit('disconnect', 'success', c.user_id, jsonb_build_object('provider', c.provider));
     granted := orla.grant_of_connection(c);
     outcome := CASE
-        WHEN c.status = 'needs_reconnect' OR c.access_token IS NULL AND c.refresh_token IS NULL THEN 'revoked'
+        WHEN orla.grant_is_over(c) OR c.access_token IS NULL AND c.refresh_token IS NULL THEN 'revoked'
         WHEN facts ->> 'revoke_url' IS NULL OR coalesce(facts ->> 'revoke_reach', 'none') = 'none' THEN 'by hand'
         WHEN NOT orla.may_revoke(facts, c.provider_user_id) THEN 'shared'
         WHEN granted IS NULL THEN 'by hand' END;

@@ -136,7 +136,7 @@ BEGIN
         WHEN 'unauthorized' THEN
             RAISE EXCEPTION 'the provider refuses the connection'
                 USING ERRCODE = 'PT409', DETAIL = what || ' So it says to a fresh token, too.', HINT = 'Connect again.';
-        WHEN 'scope' THEN
+        WHEN 'scope', 'missing_scope' THEN
             RAISE EXCEPTION 'the connection has no right to do this'
                 USING ERRCODE = 'PT409', DETAIL = what, HINT = 'Connect again, and allow all that is asked for.';
         WHEN 'not_found' THEN

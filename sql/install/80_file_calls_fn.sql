@@ -119,7 +119,7 @@ CREATE FUNCTION orla.tell_refusal(c orla.user_cloud_storage_tokens, kind text, w
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF kind IN ('unauthorized', 'scope', 'operator') THEN
+    IF kind IN ('unauthorized', 'scope', 'missing_scope', 'operator') THEN
         PERFORM orla.consult('note_refusal', jsonb_build_object('user_id', c.user_id, 'provider', c.provider, 'kind', kind, 'what', what));
     END IF;
 EXCEPTION WHEN others THEN

@@ -219,7 +219,7 @@ CREATE FUNCTION orla.dropbox_refusal(a orla.file_answer)
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE
-        WHEN a.status = 401 AND r.tag = 'missing_scope' THEN 'scope'
+        WHEN a.status = 401 AND r.tag = 'missing_scope' THEN 'missing_scope'
         WHEN a.status = 401 AND r.tag IN ('user_suspended', 'invalid_select_user', 'invalid_select_admin', 'route_access_denied') THEN 'operator'
         WHEN a.status = 401 THEN 'unauthorized'
         WHEN a.status = 400 AND encode(substr(a.content, 1, 300), 'escape') ~* 'access token is malformed|invalid authorization' THEN 'unauthorized'

@@ -113,8 +113,11 @@ like(files($ada, 'dropbox', 'id:nothing'), qr/^ERROR:  PT502: the provider refus
 control('knobs', 'dropbox', cannot_tell => JSON::PP::false);
 connect_to($ada, 'dropbox', 'ada@drive.example', scopes => [ 'account_info.read', 'files.metadata.read' ]);
 like(download($ada, 'dropbox', '/Brand/notes.txt'), qr/^ERROR:  PT409: the connection has no right to do this\nDETAIL:  Status 401, missing_scope\.\nHINT:  Connect again, and allow all that is asked for\./, 'dropbox: a scope that was not granted');
-like(noted('dropbox'), qr/^connected The provider did not grant what this needs, connect again and allow all that is asked for: status 401, missing_scope\.$/, 'which the connection says, and goes on for the rest');
-ok(ref files($ada, 'dropbox'), 'as it does');
+like(noted('dropbox'), qr/^needs_reconnect The provider did not grant what this needs, connect again and allow all that is asked for: status 401, missing_scope\.$/, 'which the connection says, and that somebody has to connect again');
+like(files($ada, 'dropbox'), qr/^ERROR:  PT409: the connection has ended\nDETAIL:  The provider did not grant what this needs/, 'as does the next call');
+my $revocations = $c->requests('dropbox', 'revoke');
+unlike(as_tenant($ada, "SELECT orla_api.disconnect('dropbox');"), qr/ERROR/, 'it is disconnected');
+is($c->requests('dropbox', 'revoke') - $revocations, 1, 'and its access is ended at the provider, since that lives');
 connect_to($ada, 'dropbox', 'ada@drive.example');
 
 # ---- limits -------------------------------------------------------------------------------------------------------
